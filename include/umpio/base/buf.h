@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reference-counted data buffers out of a pool. A pool belongs to one loop and
+ * so do its buffers: no call here is safe from another thread.
+ *
+ * A buffer is one contiguous run of bytes, its data aligned to 4096 for sizes
+ * of 4 KiB and more. Sizes are rounded up to a class (powers of two); free
+ * buffers are kept up to a bound, and given back to the system when the loop
+ * has been idle, so that an idle daemon stays small.
+ */
+#ifndef UMPIO_BASE_BUF_H
+#define UMPIO_BASE_BUF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf_pool;
+
+struct buf {
+	uint8_t *data; /* size bytes */
+	size_t size;   /* what the class gives, at least what was asked for */
+	unsigned refs;
+	unsigned class; /* private to the pool */
+	struct buf_pool *pool;
+	struct buf *next; /* private to the pool */
+};
+
+/* A pool that keeps at most `keep` bytes of free buffers and refuses to have
+ * more than `limit` bytes out at once (0: no limit). NULL without memory. */
+struct buf_pool *buf_pool_new(size_t keep, size_t limit);
+
+/* Every buffer must have come back: one that is still out is our bug and is
+ * asserted. NULL is allowed. */
+void buf_pool_free(struct buf_pool *pool);
+
+/* Bytes now out, and bytes free but kept. */
+size_t buf_pool_used(const struct buf_pool *pool);
+size_t buf_pool_kept(const struct buf_pool *pool);
+
+/* Gives free buffers back to the system. */
+void buf_pool_trim(struct buf_pool *pool);
+
+/* A buffer of at least `size` bytes (0 is allowed) with one reference, which
+ * the caller owns. Its content is undefined. NULL without memory or over the
+ * limit: an expected answer, to be met with back-pressure or ENOMEM. */
+struct buf *buf_get(struct buf_pool *pool, size_t size);
+
+/* One more reference to the same buffer; returns it. */
+struct buf *buf_ref(struct buf *b);
+
+/* Gives one reference up; the last one returns the buffer to its pool. NULL is
+ * allowed. */
+void buf_put(struct buf *b);
+
+#endif

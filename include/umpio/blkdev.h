@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A block device, as frontends see it: requests at any byte offset, each
+ * completed exactly once with 0 or -errno. mpio implements it over paths, a RAM
+ * disk of the tests over memory. A device lives on one loop; all calls and
+ * callbacks are there.
+ */
+#ifndef UMPIO_BLKDEV_H
+#define UMPIO_BLKDEV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+struct blkdev;
+struct buf;
+struct loop;
+
+enum blk_op { BLK_READ, BLK_WRITE, BLK_FLUSH, BLK_TRIM, BLK_ZERO };
+
+#define BLK_FUA	      1u /* durable before it completes (WRITE, TRIM, ZERO) */
+#define BLK_NO_HOLE   2u /* ZERO: do not deallocate */
+#define BLK_FAST_ZERO 4u /* ZERO: -ENOTSUP at once rather than write zeroes */
+
+/*
+ * One request, embedded in its owner. From blkdev_submit() until `done` it is
+ * the device's.
+ *
+ * READ: `buf` stays the owner's reference; the data is at `data` (inside `buf`)
+ * when done gives 0, and undefined otherwise. WRITE: the owner's reference to
+ * `buf` passes to the device at submit, which may keep it beyond completion;
+ * the bytes must not change any more. `buf` is NULL for the others.
+ *
+ * Errors: -EIO, -ENOSPC (no space, or a write past the end), -EINVAL (a read
+ * past the end), -EPERM (read-only, reservation), -ENOMEM, -ENOTSUP
+ * (BLK_FAST_ZERO), -ESHUTDOWN (the device is being detached).
+ */
+struct blk_req {
+	uint8_t op;    /* enum blk_op */
+	uint8_t flags; /* BLK_* */
+	uint32_t len;  /* bytes; TRIM and ZERO too; 0 succeeds at once */
+	uint64_t offset; /* bytes */
+	struct buf *buf;
+	void *data;
+	void (*done)(struct blk_req *req, int err);
+	void *arg; /* the owner's */
+
+	uint64_t started; /* the device's: loop_now() at submit */
+	void *priv;	  /* the device's */
+	TAILQ_ENTRY(blk_req) link; /* the device's */
+};
+
+/* What a device is. Constant while a frontend is attached, but for `size`,
+ * which may grow. */
+struct blk_info {
+	uint64_t size;	     /* bytes */
+	uint32_t block_size; /* logical block: 512 or 4096 */
+	uint32_t physical_block_size;
+	uint32_t optimal_io; /* bytes; 0: not known */
+	uint32_t trim_granularity; /* bytes; 0: no trim */
+	bool read_only;
+	bool rotational;
+	bool write_cache; /* volatile: flush does something */
+	bool can_trim;
+	bool can_fast_zero;
+};
+
+struct blkdev_ops {
+	void (*submit)(struct blkdev *dev, struct blk_req *req);
+	void (*info)(const struct blkdev *dev, struct blk_info *info);
+};
+
+/* Somebody who wants to hear when the device changes; embedded in its owner. */
+struct blkdev_watch {
+	void (*resized)(struct blkdev_watch *watch, uint64_t size);
+	TAILQ_ENTRY(blkdev_watch) link;
+};
+
+/* The head of every implementation's own struct. */
+struct blkdev {
+	const struct blkdev_ops *ops;
+	struct loop *loop;
+	const char *name;
+	TAILQ_HEAD(, blkdev_watch) watches;
+};
+
+/* Takes `req`; done() comes later, never from within this call. */
+static inline void blkdev_submit(struct blkdev *dev, struct blk_req *req)
+{
+	dev->ops->submit(dev, req);
+}
+
+static inline void blkdev_info(const struct blkdev *dev, struct blk_info *info)
+{
+	dev->ops->info(dev, info);
+}
+
+static inline void blkdev_watch(struct blkdev *dev, struct blkdev_watch *w)
+{
+	TAILQ_INSERT_TAIL(&dev->watches, w, link);
+}
+
+static inline void blkdev_unwatch(struct blkdev *dev, struct blkdev_watch *w)
+{
+	TAILQ_REMOVE(&dev->watches, w, link);
+}
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * mpio: several paths become one block device. It finds out by their identity
+ * that they lead to one logical unit, spreads the requests over them by policy,
+ * moves what a dead path left behind, reconnects, and holds requests while no
+ * path is left. Everything here is on the device's loop.
+ */
+#ifndef UMPIO_MPIO_H
+#define UMPIO_MPIO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <umpio/base/histogram.h>
+#include <umpio/blkdev.h>
+#include <umpio/path.h>
+
+struct loop;
+struct mpdev;
+
+/* States and their names in status and events come from one list each. */
+#define MPDEV_STATES(X)                                                        \
+	X(CONNECTING, "connecting") /* never had a path */                     \
+	X(UP, "up")		    /* every path is active */                 \
+	X(DEGRADED, "degraded")	    /* some are not */                         \
+	X(QUEUEING, "queueing")	    /* no path; requests are held */           \
+	X(FAILED, "failed") /* no path for too long; requests get EIO */
+
+#define MPATH_STATES(X)                                                        \
+	X(CONNECTING, "connecting")                                            \
+	X(ACTIVE, "active")                                                    \
+	X(STANDBY, "standby")	      /* usable, not in the current group */   \
+	X(FAILED, "failed")	      /* down; is being reconnected */         \
+	X(QUARANTINED, "quarantined") /* another LUN, or a flapping path */    \
+	X(DISABLED, "disabled")	      /* by `umpio path fail` */
+
+enum mpdev_state {
+#define X(id, name) MPDEV_##id,
+	MPDEV_STATES(X)
+#undef X
+};
+
+enum mpath_state {
+#define X(id, name) MPATH_##id,
+	MPATH_STATES(X)
+#undef X
+};
+
+const char *mpdev_state_name(enum mpdev_state state);
+const char *mpath_state_name(enum mpath_state state);
+
+struct mpdev_options {
+	const char *policy;	  /* of mpio_policies() */
+	uint64_t no_path_timeout; /* ns; how long requests are held */
+	bool read_only;
+};
+
+/* What the owner of a device hears; never from within a call. */
+struct mpdev_events {
+	/* First usable path, identity known: size and limits hold from now. */
+	void (*ready)(void *arg);
+	/* Something to tell: `path` is the path's id or -1; `event` a fixed
+	 * word of the contract (path-up, path-failed …), `reason` a line. */
+	void (*event)(void *arg, int path, const char *event,
+		const char *reason);
+	/* Every path has said that it can never work (fatal), or has been
+	 * refused; `reason` is the last one's. May come again. */
+	void (*hopeless)(void *arg, const char *reason);
+	/* A drain has ended: 0, or -EIO when unflushed writes could not be
+	 * made safe. */
+	void (*drained)(void *arg, int err);
+};
+
+/* A device without paths; `name` and `options` are copied, `events` not. NULL
+ * without memory or for an unknown policy. */
+struct mpdev *mpdev_new(struct loop *loop, const char *name,
+	const struct mpdev_options *options, const struct mpdev_events *events,
+	void *arg);
+
+/* Adds a path that is down; it is the device's from now on, and is started.
+ * Returns its id (0, 1 …, never used again in this device), or -errno. */
+int mpdev_add_path(struct mpdev *dev, struct path *path);
+
+/* Takes a path out: `drain` first lets its commands finish, else they move at
+ * once. It is stopped, and freed when down. 0 or -ENOENT. */
+int mpdev_remove_path(struct mpdev *dev, int id, bool drain);
+
+/* `umpio path fail` and `restore`. 0 or -ENOENT. */
+int mpdev_disable_path(struct mpdev *dev, int id);
+int mpdev_enable_path(struct mpdev *dev, int id);
+
+/* Changes what may change in a live device (policy, no_path_timeout). 0, or
+ * -EINVAL with nothing changed. */
+int mpdev_set_options(struct mpdev *dev, const struct mpdev_options *options);
+
+/* Refuses new requests (-ESHUTDOWN), finishes those in flight, flushes, stops
+ * all paths in order; drained() follows. `now`: without waiting or flushing.
+ * A second call with `now` hurries the first. */
+void mpdev_drain(struct mpdev *dev, bool now);
+
+/* Frees a drained device, or one that never had a path. NULL is allowed. */
+void mpdev_free(struct mpdev *dev);
+
+/* The block device that frontends use. Requests that come before ready() wait
+ * like those without a path. */
+struct blkdev *mpdev_blkdev(struct mpdev *dev);
+
+/* Names of all policies, NULL at the end. */
+const char *const *mpio_policies(void);
+
+/* Snapshots for status and stats. */
+struct mpath_info {
+	int id;
+	enum mpath_state state;
+	const char *alua; /* optimized, non-optimized, standby …, none */
+	char reason[160]; /* why it is not active; empty otherwise */
+	struct path_facts facts;
+	struct path_counters counters;
+	uint32_t inflight;
+	uint64_t reads, writes, read_bytes, write_bytes, errors, failovers;
+	const struct histogram *read_latency, *write_latency;
+};
+
+struct mpdev_snapshot {
+	enum mpdev_state state;
+	const char *policy;
+	char wwid[80]; /* naa.…, eui.…, name.…, t10.…, serial.…; may be cut */
+	struct blk_info info; /* zero until ready */
+	uint64_t failovers, queued; /* moves of tasks; requests held now */
+	unsigned paths, active;
+};
+
+void mpdev_snapshot(const struct mpdev *dev, struct mpdev_snapshot *snapshot);
+
+/* The `n`th path in order of id. False when there is none. Strings are valid
+ * until the loop's next turn. */
+bool mpdev_path_info(const struct mpdev *dev, unsigned n,
+	struct mpath_info *info);
+
+#endif

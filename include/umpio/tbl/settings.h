@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Every key of the configuration, once. From this table come the parser, `umpio
+ * set`, `--option`, umpio.conf(5) and the sample file.
+ *
+ *   X(ID, "key", scopes, type, unit-or-choices, min, max, default, live, help)
+ *
+ * scopes   where the key may stand: D [daemon], T [target …], V [device …]. A
+ *          device takes what it does not set itself from its target, then from
+ *          [daemon] where D is among the scopes, then the default.
+ * type     BOOL, NUMBER, DURATION (min and max in ms), SIZE (bytes), CHOICE
+ *          (words separated by |), TEXT, LIST (text, may be repeated)
+ * default  as it would be written; NULL: none
+ * live     1: `umpio set` can change it on a live device
+ *
+ * No include guard: defining X and including this is how it is used.
+ */
+
+#define D SETTING_DAEMON
+#define T SETTING_TARGET
+#define V SETTING_DEVICE
+
+/* Who we are and whom we talk to */
+X(INITIATOR_NAME, "initiator-name", D | T, TEXT, NULL, 0, 223, NULL, 0,
+	"iSCSI name of this initiator; without it that of "
+	"/etc/iscsi/initiatorname.iscsi, or one made once and kept")
+X(INSTANCE, "instance", D, TEXT, NULL, 0, 255, NULL, 0,
+	"what tells this daemon from others on the host, part of its ISIDs; "
+	"default: the control socket's path")
+X(TARGET, "target", T | V, TEXT, NULL, 0, 223, NULL, 0,
+	"in [target]: the target's iSCSI name; in [device]: the name of the "
+	"[target] section")
+X(PORTAL, "portal", T, LIST, NULL, 0, 0, NULL, 0,
+	"HOST:PORT of a portal, IPv6 in brackets; repeat for several paths")
+X(DISCOVER, "discover", T | V, BOOL, NULL, 0, 0, "no", 0,
+	"add every portal that SendTargets reports for the target")
+X(INTERFACE, "interface", T | V, TEXT, NULL, 0, 64, NULL, 0,
+	"source address or network device of the connections")
+X(URL, "url", V, LIST, NULL, 0, 0, NULL, 0,
+	"iscsi://[USER@]HOST[:PORT]/TARGET/LUN in place of target and lun; "
+	"repeat for several paths")
+X(LUN, "lun", V, NUMBER, NULL, 0, 16383, "0", 0, "logical unit number")
+X(CHAP_USER, "chap-user", D | T | V, TEXT, NULL, 0, 255, NULL, 0,
+	"CHAP name of this initiator")
+X(CHAP_SECRET_FILE, "chap-secret-file", D | T | V, TEXT, NULL, 0, 4095, NULL, 0,
+	"file with the CHAP secret: a regular file of our own, mode 0600")
+X(MUTUAL_CHAP_USER, "mutual-chap-user", D | T | V, TEXT, NULL, 0, 255, NULL, 0,
+	"CHAP name that the target must show")
+X(MUTUAL_CHAP_SECRET_FILE, "mutual-chap-secret-file", D | T | V, TEXT, NULL, 0,
+	4095, NULL, 0,
+	"file with the secret that the target must prove to know")
+
+/* Negotiated keys: names of RFC 7143 13, in lower case with hyphens */
+X(HEADER_DIGEST, "header-digest", T | V, TEXT, "CRC32C|None", 0, 0,
+	"CRC32C,None", 0,
+	"digests offered for headers, in order of preference; a single value "
+	"is required")
+X(DATA_DIGEST, "data-digest", T | V, TEXT, "CRC32C|None", 0, 0, "CRC32C,None",
+	0, "the same for data")
+X(INITIAL_R2T, "initial-r2t", T | V, BOOL, NULL, 0, 0, "no", 0,
+	"wait for the target's R2T before sending data of a write")
+X(IMMEDIATE_DATA, "immediate-data", T | V, BOOL, NULL, 0, 0, "yes", 0,
+	"send data of a write together with the command")
+X(FIRST_BURST_LENGTH, "first-burst-length", T | V, SIZE, NULL, 512, 16777215,
+	"256KiB", 0, "most unsolicited data of one write")
+X(MAX_BURST_LENGTH, "max-burst-length", T | V, SIZE, NULL, 512, 16777215,
+	"1MiB", 0, "most data of one sequence")
+X(MAX_RECV_DATA_SEGMENT_LENGTH, "max-recv-data-segment-length", T | V, SIZE,
+	NULL, 512, 16777215, "256KiB", 0, "most data of one PDU that we take")
+X(MAX_OUTSTANDING_R2T, "max-outstanding-r2t", T | V, NUMBER, NULL, 1, 65535,
+	"8", 0, "R2Ts that a target may have open for one write")
+X(MAX_CONNECTIONS, "max-connections", T | V, NUMBER, NULL, 1, 64, "1", 0,
+	"connections of one session")
+X(ERROR_RECOVERY_LEVEL, "error-recovery-level", T | V, NUMBER, NULL, 0, 2, "0",
+	0, "highest error recovery level offered")
+X(DEFAULT_TIME2WAIT, "default-time2wait", T | V, NUMBER, NULL, 0, 3600, "0", 0,
+	"seconds offered to wait before a reconnect; the larger of both sides "
+	"holds")
+X(DEFAULT_TIME2RETAIN, "default-time2retain", T | V, NUMBER, NULL, 0, 3600,
+	"20", 0, "seconds offered for which tasks outlive a connection")
+
+/* Paths and policy */
+X(POLICY, "policy", T | V, CHOICE, "round-robin|failover", 0, 0, "round-robin",
+	1, "how requests are spread over the paths")
+X(NO_PATH_TIMEOUT, "no-path-timeout", T | V, DURATION, NULL, 0, 86400000, "60s",
+	1, "how long requests wait while no path is left, before they fail")
+X(READ_ONLY, "read-only", T | V, BOOL, NULL, 0, 0, "no", 0,
+	"refuse everything that would change the LUN")
+
+/* Frontends */
+X(NBD, "nbd", V, LIST, NULL, 0, 0, NULL, 0,
+	"unix:PATH or tcp:HOST:PORT at which the device is an NBD export")
+X(FUSE, "fuse", V, LIST, NULL, 0, 0, NULL, 0,
+	"file at which the device is a FUSE block file")
+X(FUSE_CACHE, "fuse-cache", V, BOOL, NULL, 0, 0, "off", 0,
+	"let the kernel cache the block file; other initiators' writes are "
+	"then not seen")
+X(FUSE_ALLOW_OTHER, "fuse-allow-other", V, BOOL, NULL, 0, 0, "no", 0,
+	"let other users open the block file")
+X(NBD_MAX_CLIENTS, "nbd-max-clients", D, NUMBER, NULL, 1, 100000, "100", 0,
+	"connections that an NBD listener serves at once")
+
+/* The daemon */
+X(SHUTDOWN_TIMEOUT, "shutdown-timeout", D, DURATION, NULL, 0, 3600000, "10s", 0,
+	"how long SIGTERM waits for requests, flush and logout")
+
+#undef D
+#undef T
+#undef V
