@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SAM-5 5.3.1 status codes: X(ID, code, "name"). No include guard: define X
+ * and include.
+ */
+X(GOOD, 0x00, "GOOD")
+X(CHECK_CONDITION, 0x02, "CHECK CONDITION")
+X(CONDITION_MET, 0x04, "CONDITION MET")
+X(BUSY, 0x08, "BUSY")
+X(RESERVATION_CONFLICT, 0x18, "RESERVATION CONFLICT")
+X(TASK_SET_FULL, 0x28, "TASK SET FULL")
+X(ACA_ACTIVE, 0x30, "ACA ACTIVE")
+X(TASK_ABORTED, 0x40, "TASK ABORTED")
