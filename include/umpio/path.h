@@ -102,6 +102,7 @@ struct path_facts {
 	const char *const *portals; /* all of them, NULL at the end */
 	const char *target;
 	unsigned tpgt; /* as the target said at login; 0 before */
+	unsigned lun;  /* its number */
 	unsigned connections; /* up */
 	unsigned inflight_max; /* commands the target lets us have open; 0: ? */
 	uint32_t max_transfer; /* best bytes in one command; 0: no limit */
