@@ -78,6 +78,10 @@ struct settings {
 struct settings *settings_new(void);
 void settings_free(struct settings *s); /* NULL is allowed */
 
+/* True for what a device or target may be called: 1 to 64 printable ASCII
+ * characters other than / and ], not `.` or `..`, no blank at either end. */
+bool settings_name_valid(const char *name);
+
 /* A new section, at the end of its list, owned by `s`. NULL without memory. */
 struct section *settings_add(struct settings *s, enum setting_scope scope,
 	const char *name);
