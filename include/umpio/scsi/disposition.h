@@ -8,7 +8,7 @@
  * said better; medium errors are not told apart), -ENOSPC (07/27/07 and VOLUME
  * OVERFLOW), -EPERM (other DATA PROTECT), -EBADE (RESERVATION CONFLICT; to a
  * frontend that is -EPERM), -ENOTSUP (not implemented by the target), -EILSEQ
- * (MISCOMPARE), -EINVAL (05/21: past the end).
+ * (MISCOMPARE).
  */
 #ifndef UMPIO_SCSI_DISPOSITION_H
 #define UMPIO_SCSI_DISPOSITION_H
