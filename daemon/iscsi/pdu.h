@@ -47,7 +47,6 @@ struct pdu_rx {
 	bool header_digest, data_digest;
 	uint8_t state;   /* of pdu_rx.c */
 	uint8_t trailer; /* bytes of pad and digest that are still to come */
-	bool data_ok;    /* the payload was not thrown away in part */
 	int stopped;     /* -errno, or 0 */
 	struct bhs bhs;  /* the PDU whose data is under way */
 	uint8_t *into;   /* its data; NULL: thrown away */

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <assert.h>
+#include <string.h>
+#include <umpio/base/bytes.h>
+#include <umpio/base/crc32c.h>
+#include <umpio/base/outq.h>
+
+#include "pdu.h"
+
+static_assert(BHS_LEN + 4 <= OUTQ_HEAD_MAX, "header and its digest");
+static_assert(3 + 4 <= OUTQ_TAIL_MAX, "padding and data digest");
+
+/* Padding, and the digest over data and padding (RFC 7143 11.1). */
+static void pdu_trailer(struct outq_item *item, bool digest)
+{
+	uint8_t pad = (uint8_t)(-item->data_len & 3);
+	uint32_t crc;
+
+	memset(item->tail, 0, pad);
+	item->tail_len = pad;
+	if (!digest || item->data_len == 0)
+		return;
+	crc = crc32c(0, item->data, item->data_len);
+	put_le32(item->tail + pad, crc32c(crc, item->tail, pad));
+	item->tail_len = pad + 4;
+}
+
+void pdu_tx(struct outq_item *item, const struct bhs *b, const void *data,
+	uint32_t len, struct pdu_digests digests)
+{
+	assert(len <= BHS_DATA_MAX && !item->queued);
+	bhs_encode(b, item->head);
+	put_be24(item->head + 5, len);
+	item->head_len = BHS_LEN;
+	if (digests.header) {
+		put_le32(item->head + BHS_LEN, crc32c(0, item->head, BHS_LEN));
+		item->head_len += 4;
+	}
+	item->data = data;
+	item->data_len = len;
+	pdu_trailer(item, digests.data);
+}
