@@ -75,7 +75,7 @@ struct stream_options {
 };
 
 /* Connecting: `done` is called once, later, with a stream that the callee then
- * owns, or with NULL and -errno. */
+ * owns, or with NULL and -errno. NULL without memory: then it is not called. */
 typedef void stream_connect_fn(void *arg, struct stream *s, int err);
 struct stream_connect;
 struct stream_connect *stream_connect(struct loop *loop, const struct addr *to,
@@ -95,7 +95,8 @@ struct stream_listener;
 struct stream_listener *stream_listen(struct loop *loop, const struct addr *at,
 	mode_t mode, stream_accept_fn *accepted, void *arg, int *err);
 
-/* The same on a socket that a service manager opened; the fd becomes ours. */
+/* The same on a socket that a service manager opened; the fd becomes ours.
+ * NULL without memory, and then the fd is closed. */
 struct stream_listener *stream_listen_fd(struct loop *loop, int fd,
 	stream_accept_fn *accepted, void *arg);
 
@@ -114,7 +115,8 @@ uid_t stream_peer_uid(const struct stream *s);
 
 /* Name look-up on a helper thread: `done` once, later, with up to 8 addresses
  * in the system's order, or n = 0 and -errno (`-ENOENT`: no such name). A
- * numeric host needs no helper but answers the same way. */
+ * numeric host needs no helper but answers the same way. NULL without memory:
+ * then `done` is not called. */
 typedef void stream_resolve_fn(void *arg, const struct addr *addrs, int n,
 	int err);
 struct stream_resolve;

@@ -37,6 +37,9 @@ void buf_pool_free(struct buf_pool *pool);
 size_t buf_pool_used(const struct buf_pool *pool);
 size_t buf_pool_kept(const struct buf_pool *pool);
 
+/* Buffers handed out so far: tells whether the pool is in use. */
+uint64_t buf_pool_gets(const struct buf_pool *pool);
+
 /* Gives free buffers back to the system. */
 void buf_pool_trim(struct buf_pool *pool);
 

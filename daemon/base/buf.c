@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The pool: one free list a class, last in first out, so that the next buffer
+ * is the one whose pages are warm. A free buffer keeps its header. */
+#include <assert.h>
+#include <stdlib.h>
+#include <umpio/base/buf.h>
+
+#define CLASS_MIN_BITS 9  /* 512 B */
+#define CLASS_MAX_BITS 30 /* 1 GiB */
+#define CLASSES        (CLASS_MAX_BITS - CLASS_MIN_BITS + 1)
+#define PAGE           4096u
+
+struct buf_pool {
+	size_t keep, limit;
+	size_t used, kept;
+	uint64_t gets;
+	struct buf *free[CLASSES];
+};
+
+static size_t class_size(unsigned class)
+{
+	return (size_t)1 << (class + CLASS_MIN_BITS);
+}
+
+/* The smallest class that holds `size`; CLASSES when there is none. */
+static unsigned class_of(size_t size)
+{
+	unsigned class = 0;
+
+	while (class < CLASSES && class_size(class) < size)
+		class ++;
+	return class;
+}
+
+struct buf_pool *buf_pool_new(size_t keep, size_t limit)
+{
+	struct buf_pool *pool = calloc(1, sizeof *pool);
+
+	if (!pool)
+		return NULL;
+	pool->keep = keep;
+	pool->limit = limit ? limit : SIZE_MAX;
+	return pool;
+}
+
+void buf_pool_free(struct buf_pool *pool)
+{
+	if (!pool)
+		return;
+	assert(pool->used == 0);
+	buf_pool_trim(pool);
+	free(pool);
+}
+
+size_t buf_pool_used(const struct buf_pool *pool)
+{
+	return pool->used;
+}
+
+size_t buf_pool_kept(const struct buf_pool *pool)
+{
+	return pool->kept;
+}
+
+uint64_t buf_pool_gets(const struct buf_pool *pool)
+{
+	return pool->gets;
+}
+
+static void destroy(struct buf *b)
+{
+	free(b->data);
+	free(b);
+}
+
+static struct buf *create(struct buf_pool *pool, unsigned class)
+{
+	size_t size = class_size(class);
+	struct buf *b = malloc(sizeof *b);
+
+	if (!b)
+		return NULL;
+	*b = (struct buf){.size = size, .class = class, .pool = pool};
+	b->data = size >= PAGE ? aligned_alloc(PAGE, size) : malloc(size);
+	if (!b->data) {
+		free(b);
+		return NULL;
+	}
+	return b;
+}
+
+/* Takes a free buffer of the class; NULL when there is none. */
+static struct buf *pop(struct buf_pool *pool, unsigned class)
+{
+	struct buf *b = pool->free[class];
+
+	if (b) {
+		pool->free[class] = b->next;
+		pool->kept -= b->size;
+	}
+	return b;
+}
+
+void buf_pool_trim(struct buf_pool *pool)
+{
+	struct buf *b;
+
+	for (unsigned class = 0; class < CLASSES; class ++)
+		while ((b = pop(pool, class)))
+			destroy(b);
+}
+
+struct buf *buf_get(struct buf_pool *pool, size_t size)
+{
+	unsigned class = class_of(size);
+	struct buf *b;
+
+	if (class == CLASSES || class_size(class) > pool->limit - pool->used)
+		return NULL;
+	b = pop(pool, class);
+	if (!b)
+		b = create(pool, class);
+	if (!b)
+		return NULL;
+	b->refs = 1;
+	b->next = NULL;
+	pool->used += b->size;
+	pool->gets++;
+	return b;
+}
+
+struct buf *buf_ref(struct buf *b)
+{
+	assert(b->refs > 0);
+	b->refs++;
+	return b;
+}
+
+void buf_put(struct buf *b)
+{
+	struct buf_pool *pool;
+
+	if (!b)
+		return;
+	assert(b->refs > 0);
+	if (--b->refs > 0)
+		return;
+	pool = b->pool;
+	pool->used -= b->size;
+	if (b->size > pool->keep - pool->kept) {
+		destroy(b);
+		return;
+	}
+	b->next = pool->free[b->class];
+	pool->free[b->class] = b;
+	pool->kept += b->size;
+}
