@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "api.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api_attach.h"
+#include "api_wait.h"
+#include "daemon.h"
+
+/* The device that a request names; NULL, and the call has been failed. */
+static struct device *call_device(struct daemon *d, struct control_call *call,
+	struct json_object *request)
+{
+	const char *name = control_text(request, "device");
+	struct device *dev = name ? daemon_find(d, name) : NULL;
+
+	if (!name)
+		control_fail(call, CONTROL_USAGE, "no device is named");
+	else if (!dev)
+		control_fail(call, CONTROL_FAILED,
+			"no device %s; `umpio status` shows them", name);
+	return dev;
+}
+
+/*
+ * status and stats: each device fills in its object on its worker, one after
+ * the other in the list; the last one to come back answers the call.
+ */
+struct survey {
+	struct control_call *call;
+	struct json_object *reply, *devices;
+	unsigned waiting;
+};
+
+static void survey_end(struct survey *s)
+{
+	control_reply(s->call, s->reply);
+	free(s);
+}
+
+static void on_described(void *about, struct json_object *filled)
+{
+	struct survey *s = about;
+
+	(void)filled; /* it is in the list already */
+	if (--s->waiting == 0)
+		survey_end(s);
+}
+
+static struct json_object *texts(const struct plan *plan, bool nbd)
+{
+	struct json_object *list = json_object_new_array();
+	unsigned n = nbd ? plan->nnbd : plan->nfuse;
+
+	for (unsigned i = 0; i < n; i++)
+		json_object_array_add(
+			list, json_object_new_string(
+				      nbd ? plan->nbd[i].text : plan->fuse[i]));
+	return list;
+}
+
+static void survey_device(
+	struct survey *s, const struct device *dev, enum unit_view view)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(
+		o, "name", json_object_new_string(dev->plan->name));
+	if (view == UNIT_STATUS) {
+		json_object_object_add(o, "nbd", texts(dev->plan, true));
+		json_object_object_add(o, "fuse", texts(dev->plan, false));
+	}
+	json_object_array_add(s->devices, o);
+	s->waiting++;
+	unit_describe(dev->unit, view, o, on_described, s);
+}
+
+static void survey_run(struct daemon *d, struct control_call *call,
+	struct json_object *request, enum unit_view view)
+{
+	const bool one = control_text(request, "device") != NULL;
+	struct device *dev = one ? call_device(d, call, request) : NULL;
+	struct survey *s;
+
+	if (one && !dev)
+		return;
+	s = calloc(1, sizeof *s);
+	if (!s) {
+		control_fail(call, CONTROL_FAILED, "out of memory");
+		return;
+	}
+	s->call = call;
+	s->reply = json_object_new_object();
+	s->devices = json_object_new_array();
+	json_object_object_add(s->reply, "devices", s->devices);
+	s->waiting = 1;
+	if (one)
+		survey_device(s, dev, view);
+	else
+		TAILQ_FOREACH (dev, &d->devices, link)
+			survey_device(s, dev, view);
+	on_described(s, NULL);
+}
+
+static void run_status(
+	void *arg, struct control_call *call, struct json_object *request)
+{
+	survey_run(arg, call, request, UNIT_STATUS);
+}
+
+static void run_stats(
+	void *arg, struct control_call *call, struct json_object *request)
+{
+	survey_run(arg, call, request, UNIT_STATS);
+}
+
+/* detach */
+
+static void on_detached(void *arg, int err)
+{
+	struct control_call *call = arg;
+
+	if (err < 0)
+		control_fail(call, CONTROL_FAILED,
+			"detached, but writes that were not flushed may be "
+			"lost: %s",
+			strerror(-err));
+	else
+		control_reply(call, json_object_new_object());
+}
+
+static void run_detach(
+	void *arg, struct control_call *call, struct json_object *request)
+{
+	struct device *dev = call_device(arg, call, request);
+	struct json_object *now;
+
+	if (!dev)
+		return;
+	json_object_object_get_ex(request, "now", &now);
+	if (dev->closed) {
+		if (json_object_get_boolean(now))
+			device_close(dev, true, NULL, NULL);
+		control_fail(call, CONTROL_FAILED,
+			"device %s is being detached already", dev->plan->name);
+		return;
+	}
+	plan_free(dev->next);
+	dev->next = NULL;
+	device_close(dev, json_object_get_boolean(now), on_detached, call);
+}
+
+/* path fail, path restore */
+
+static void on_path_done(void *arg, int err, void *about)
+{
+	struct control_call *call = about;
+
+	(void)arg;
+	if (err < 0)
+		control_fail(call, CONTROL_FAILED, "the path is gone");
+	else
+		control_reply(call, json_object_new_object());
+}
+
+static void run_path(
+	void *arg, struct control_call *call, struct json_object *request)
+{
+	const char *verb = control_text(request, "verb");
+	const char *text = control_text(request, "path");
+	struct device *dev;
+	struct plan_path *path;
+	char why[256];
+
+	if (!verb || !text ||
+		(strcmp(verb, "fail") != 0 && strcmp(verb, "restore") != 0)) {
+		control_fail(call, CONTROL_USAGE,
+			"path: wants fail or restore, a device and a path");
+		return;
+	}
+	dev = call_device(arg, call, request);
+	if (!dev)
+		return;
+	path = device_find_path(dev, text, why, sizeof why);
+	if (!path)
+		control_fail(call, CONTROL_FAILED, "%s", why);
+	else
+		unit_path(dev->unit,
+			strcmp(verb, "fail") == 0 ? UNIT_PATH_FAIL
+						  : UNIT_PATH_RESTORE,
+			path->id, on_path_done, call);
+}
+
+/* reload */
+
+static void run_reload(
+	void *arg, struct control_call *call, struct json_object *request)
+{
+	char why[512];
+	int err = daemon_reload(arg, why, sizeof why);
+
+	(void)request;
+	if (err < 0)
+		control_fail(call,
+			err == -EINVAL ? CONTROL_USAGE : CONTROL_FAILED,
+			"%s; nothing was changed", why);
+	else
+		control_reply(call, json_object_new_object());
+}
+
+const struct control_command api_commands[] = {
+	{"status", run_status},
+	{"stats", run_stats},
+	{"wait", api_wait},
+	{"attach", api_attach},
+	{"detach", run_detach},
+	{"path", run_path},
+	{"reload", run_reload},
+	{NULL, NULL},
+};

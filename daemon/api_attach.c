@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "api_attach.h"
+
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+#include <umpio/control.h>
+
+#include "daemon.h"
+
+/* Sets `key` to every text of the array `member`. 0, or -1 and a line. */
+static int set_list(struct section *s, struct json_object *request,
+	const char *member, const char *key, char *why, size_t why_size)
+{
+	struct json_object *list;
+
+	if (!json_object_object_get_ex(request, member, &list))
+		return 0;
+	if (!json_object_is_type(list, json_type_array)) {
+		snprintf(why, why_size, "attach: %s is no list", member);
+		return -1;
+	}
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *o = json_object_array_get_idx(list, i);
+
+		if (!json_object_is_type(o, json_type_string)) {
+			snprintf(why, why_size, "attach: %s: not a text",
+				member);
+			return -1;
+		}
+		if (section_set(s, key, json_object_get_string(o), why,
+			    why_size) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int set_options(struct section *s, struct json_object *request,
+	char *why, size_t why_size)
+{
+	struct json_object *options;
+
+	if (!json_object_object_get_ex(request, "options", &options))
+		return 0;
+	if (!json_object_is_type(options, json_type_object)) {
+		snprintf(why, why_size, "attach: options is no object");
+		return -1;
+	}
+	json_object_object_foreach(options, key, value)
+	{
+		if (!json_object_is_type(value, json_type_string)) {
+			snprintf(why, why_size, "attach: %s: not a text", key);
+			return -1;
+		}
+		if (section_set(s, key, json_object_get_string(value), why,
+			    why_size) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int set_all(struct section *s, struct json_object *request, char *why,
+	size_t why_size)
+{
+	const char *policy = control_text(request, "policy");
+
+	if (set_list(s, request, "urls", "url", why, why_size) < 0 ||
+		set_list(s, request, "nbd", "nbd", why, why_size) < 0 ||
+		set_list(s, request, "fuse", "fuse", why, why_size) < 0)
+		return -1;
+	if (policy && section_set(s, "policy", policy, why, why_size) < 0)
+		return -1;
+	return set_options(s, request, why, why_size);
+}
+
+/* What the [daemon] section says holds for attached devices as well. */
+static struct plan *attach_plan(struct daemon *d, const char *name,
+	struct json_object *request, char *why, size_t why_size)
+{
+	struct settings *settings = settings_new();
+	struct section *own, *section;
+	struct plan *plan = NULL;
+
+	section =
+		settings ? settings_add(settings, SETTING_DEVICE, name) : NULL;
+	if (!section) {
+		snprintf(why, why_size,
+			"attach: out of memory, or no name for "
+			"a device: %s",
+			name);
+		settings_free(settings);
+		return NULL;
+	}
+	own = settings->daemon;
+	settings->daemon = d->settings->daemon;
+	if (set_all(section, request, why, why_size) == 0)
+		plan = plan_new(settings, section, &d->context, why, why_size);
+	settings->daemon = own;
+	settings_free(settings);
+	return plan;
+}
+
+static void on_attached(void *arg, struct device *dev, int err, const char *why)
+{
+	struct control_call *call = arg;
+
+	if (err < 0)
+		control_fail(
+			call, CONTROL_FAILED, "%s: %s", dev->plan->name, why);
+	else
+		control_reply(call, json_object_new_object());
+}
+
+static void attach_again(
+	struct device *dev, struct plan *plan, struct control_call *call)
+{
+	bool same = plan_same_ways(dev->plan, plan);
+
+	plan_free(plan);
+	if (same && dev->state != DEVICE_CLOSING)
+		control_reply(call, json_object_new_object());
+	else
+		control_fail(call, CONTROL_FAILED,
+			"device %s is there already%s", dev->plan->name,
+			same ? " and is being detached"
+			     : ", with other paths; detach it first");
+}
+
+void api_attach(
+	void *arg, struct control_call *call, struct json_object *request)
+{
+	struct daemon *d = arg;
+	const char *name = control_text(request, "name");
+	struct device *dev;
+	struct plan *plan;
+	char why[512];
+
+	if (!name || d->stopping) {
+		control_fail(call, name ? CONTROL_FAILED : CONTROL_USAGE,
+			name ? "the daemon is ending"
+			     : "attach: wants a name and URLs");
+		return;
+	}
+	plan = attach_plan(d, name, request, why, sizeof why);
+	if (!plan) {
+		control_fail(call, CONTROL_USAGE, "%s", why);
+		return;
+	}
+	dev = daemon_find(d, name);
+	if (dev)
+		attach_again(dev, plan, call);
+	else if (!device_open(d, plan, false, true, on_attached, call))
+		control_fail(call, CONTROL_FAILED, "out of memory");
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The composition root: settings become devices, devices live on a worker, the
+ * control socket steers them. Everything here is on the control thread.
+ */
+#ifndef UMPIOD_DAEMON_H
+#define UMPIOD_DAEMON_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <umpio/base/queue.h>
+#include <umpio/loop.h>
+#include <umpio/settings.h>
+
+#include "device.h"
+#include "plan.h"
+#include "worker.h"
+
+struct control_server;
+
+enum exit_status { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct daemon {
+	struct loop *loop;
+	struct worker *worker;
+	struct control_server *control;
+	char *control_path;
+	struct plan_context context;
+	struct settings *settings;
+	const char *config_file; /* NULL: none */
+	bool urls;               /* one device, from the command line */
+	TAILQ_HEAD(, device) devices;
+	LIST_HEAD(, waiter) waiters; /* api_wait.c */
+	struct loop_signal *signals[3];
+	struct loop_timer *shutdown_timer;
+	bool stopping, stopping_now;
+	int status; /* enum exit_status */
+};
+
+/* Runs a daemon with `settings` (which become its own) until it is told to
+ * end. `control_path` must live. Returns the exit status. */
+int daemon_run(struct settings *settings, const char *config_file, bool urls,
+	char *control_path);
+
+struct device *daemon_find(const struct daemon *daemon, const char *name);
+
+/* A device has changed: wakes `wait`, and the service manager's status line. */
+void daemon_changed(struct daemon *daemon, struct device *dev);
+
+/* A device has come to serve: the ready line. */
+void daemon_ready(struct daemon *daemon, const struct device *dev);
+
+/* A device is gone. */
+void daemon_gone(struct daemon *daemon, int err);
+
+/* Ends the daemon in order; `now`, or said again: at once. */
+void daemon_stop(struct daemon *daemon, bool now);
+
+/* reload.c: reads the file again and brings the devices to it. 0; or -EINVAL
+ * and a line in `why`, with nothing changed. */
+int daemon_reload(struct daemon *daemon, char *why, size_t why_size);
+
+#endif

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "device.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <umpio/base/log.h>
+#include <umpio/base/units.h>
+
+#include "daemon.h"
+
+#define DEVICE_PATIENCE (10 * NS_PER_S) /* A1: no path up within 10 s */
+
+static void device_free(struct device *dev)
+{
+	device_discover_stop(dev);
+	loop_timer_free(dev->patience);
+	unit_free(dev->unit);
+	free(dev->mounts);
+	plan_free(dev->plan);
+	plan_free(dev->next);
+	free(dev);
+}
+
+/* Tells whoever waits for the opening, once. */
+static void device_opened(struct device *dev, int err, const char *why)
+{
+	void (*opened)(void *, struct device *, int, const char *) =
+		dev->opened;
+
+	loop_timer_stop(dev->patience);
+	dev->opened = NULL;
+	if (opened)
+		opened(dev->opened_arg, dev, err, why);
+	else if (err < 0)
+		log_error("%s: %s", dev->plan->name, why);
+}
+
+static void device_unmount(struct device *dev)
+{
+	for (unsigned i = 0; i < dev->plan->nfuse; i++) {
+		fblk_unmount(dev->mounts[i]);
+		dev->mounts[i] = NULL;
+	}
+}
+
+/* The unit is gone: so is the device, or it opens again by its next plan. */
+static void device_end(struct device *dev, int err)
+{
+	struct daemon *daemon = dev->daemon;
+	struct plan *next = dev->next;
+	bool configured = dev->configured;
+	void (*closed)(void *, int) = dev->closed;
+	void *arg = dev->closed_arg;
+
+	device_unmount(dev);
+	TAILQ_REMOVE(&daemon->devices, dev, link);
+	if (dev->err < 0)
+		device_opened(dev, dev->err, dev->why);
+	dev->next = NULL;
+	device_free(dev);
+	if (closed)
+		closed(arg, err);
+	if (next)
+		device_open(daemon, next, configured, false, NULL, NULL);
+	daemon_gone(daemon, err);
+}
+
+/* The opening has failed: nothing half-started stays behind. */
+static void device_give_up(struct device *dev, int err, const char *why)
+{
+	if (dev->state == DEVICE_CLOSING)
+		return;
+	dev->err = err;
+	if (why != dev->why)
+		snprintf(dev->why, sizeof dev->why, "%s", why);
+	device_close(dev, true, NULL, NULL);
+}
+
+static void on_served(void *arg, int err, const char *why)
+{
+	struct device *dev = arg;
+
+	if (dev->state != DEVICE_OPENING)
+		return;
+	if (err < 0) {
+		device_give_up(dev, err, why);
+		return;
+	}
+	dev->state = DEVICE_SERVING;
+	daemon_ready(dev->daemon, dev);
+	device_opened(dev, 0, "");
+	daemon_changed(dev->daemon, dev);
+}
+
+static int device_mount(struct device *dev, char *why, size_t why_size)
+{
+	const struct plan *plan = dev->plan;
+
+	for (unsigned i = 0; i < plan->nfuse; i++) {
+		dev->mounts[i] = fblk_mount(
+			plan->fuse[i], plan->name, &plan->fblk, why, why_size);
+		if (!dev->mounts[i])
+			return -EIO;
+	}
+	return 0;
+}
+
+static void on_ready(
+	void *arg, const struct blk_info *info, unsigned active, unsigned paths)
+{
+	struct device *dev = arg;
+	char why[UNIT_REASON_MAX];
+
+	if (dev->state != DEVICE_CONNECTING)
+		return;
+	dev->state = DEVICE_OPENING;
+	if (device_mount(dev, why, sizeof why) < 0) {
+		device_give_up(dev, -EIO, why);
+		return;
+	}
+	dev->size = info->size;
+	dev->first_active = active;
+	dev->first_paths = paths;
+	unit_serve(dev->unit, dev->mounts, on_served);
+}
+
+static void on_event(void *arg, int path, const char *event, const char *reason)
+{
+	struct device *dev = arg;
+
+	if (path >= 0)
+		log_info("%s: path %d: %s: %s", dev->plan->name, path, event,
+			reason);
+	else
+		log_info("%s: %s: %s", dev->plan->name, event, reason);
+	if (reason[0] && dev->state <= DEVICE_CONNECTING)
+		snprintf(dev->why, sizeof dev->why, "%s", reason);
+	daemon_changed(dev->daemon, dev);
+}
+
+static void on_hopeless(void *arg, const char *reason)
+{
+	struct device *dev = arg;
+
+	if (dev->strict && dev->state == DEVICE_CONNECTING)
+		device_give_up(dev, -EIO, reason);
+	else
+		log_error("%s: no path can work: %s", dev->plan->name, reason);
+}
+
+static void on_fuse_ended(void *arg, unsigned n)
+{
+	struct device *dev = arg;
+
+	log_warn("%s: block file %s was unmounted; the device goes on without "
+		 "it",
+		dev->plan->name, dev->plan->fuse[n]);
+}
+
+static void on_gone(void *arg, int err)
+{
+	device_end(arg, err);
+}
+
+static const struct unit_events device_unit_events = {
+	.ready = on_ready,
+	.event = on_event,
+	.hopeless = on_hopeless,
+	.fuse_ended = on_fuse_ended,
+	.gone = on_gone,
+};
+
+static void on_patience_over(void *arg)
+{
+	struct device *dev = arg;
+	char why[UNIT_REASON_MAX + 32];
+
+	snprintf(why, sizeof why, "no path is up after 10 s: %s",
+		dev->why[0] ? dev->why : "no answer");
+	device_give_up(dev, -ETIMEDOUT, why);
+}
+
+static void on_path_added(void *arg, int id, void *about)
+{
+	struct device *dev = arg;
+	struct plan_path *path = about;
+
+	if (id < 0 && id != -ESHUTDOWN)
+		log_error("%s: a path could not be added: %s", dev->plan->name,
+			strerror(-id));
+	path->id = id;
+}
+
+static void on_started(void *arg, int err, const char *why)
+{
+	struct device *dev = arg;
+
+	if (dev->state == DEVICE_CLOSING)
+		return; /* gone() is on its way */
+	if (err < 0) {
+		device_give_up(dev, err, why);
+		return;
+	}
+	dev->state = DEVICE_CONNECTING;
+	for (unsigned i = 0; i < dev->plan->npaths; i++)
+		unit_add_path(dev->unit, &dev->plan->paths[i]->config,
+			on_path_added, dev->plan->paths[i]);
+	if (dev->strict)
+		loop_timer_set(dev->patience, DEVICE_PATIENCE);
+	device_discover(dev);
+}
+
+struct device *device_open(struct daemon *daemon, struct plan *plan,
+	bool configured, bool strict,
+	void (*opened)(void *arg, struct device *dev, int err, const char *why),
+	void *arg)
+{
+	struct device *dev = calloc(1, sizeof *dev);
+
+	if (!dev) {
+		plan_free(plan);
+		return NULL;
+	}
+	dev->daemon = daemon;
+	dev->plan = plan;
+	dev->configured = configured;
+	dev->strict = strict;
+	dev->mounts = calloc(plan->nfuse + 1, sizeof *dev->mounts);
+	dev->patience = loop_timer_new(daemon->loop, on_patience_over, dev);
+	dev->unit = unit_new(daemon->worker, plan, &device_unit_events, dev);
+	if (!dev->mounts || !dev->patience || !dev->unit) {
+		device_free(dev);
+		return NULL;
+	}
+	dev->opened = opened;
+	dev->opened_arg = arg;
+	TAILQ_INSERT_TAIL(&daemon->devices, dev, link);
+	unit_start(dev->unit, on_started);
+	return dev;
+}
+
+void device_close(struct device *dev, bool now,
+	void (*closed)(void *arg, int err), void *arg)
+{
+	if (closed) {
+		dev->closed = closed;
+		dev->closed_arg = arg;
+	}
+	dev->state = DEVICE_CLOSING;
+	loop_timer_stop(dev->patience);
+	device_discover_stop(dev);
+	unit_drain(dev->unit, now);
+}
+
+void device_add_path(struct device *dev, struct plan_path *path)
+{
+	if (plan_add_path(dev->plan, path) < 0) {
+		log_error("%s: out of memory for a path", dev->plan->name);
+		plan_path_free(path);
+		return;
+	}
+	unit_add_path(dev->unit, &path->config, on_path_added, path);
+}
+
+static void on_path_removed(void *arg, int err, void *about)
+{
+	(void)arg;
+	(void)err;
+	plan_path_free(about);
+}
+
+static bool plan_has_equal(
+	const struct plan *plan, const struct plan_path *path)
+{
+	for (unsigned i = 0; i < plan->npaths; i++)
+		if (plan_path_equal(plan->paths[i], path))
+			return true;
+	return false;
+}
+
+/* Paths are added before others go, so that I/O has somewhere to run. */
+static void device_update_paths(struct device *dev, struct plan *plan)
+{
+	struct plan *old = dev->plan;
+	unsigned before = old->npaths;
+
+	for (unsigned i = plan->npaths; i-- > 0;) {
+		struct plan_path *path = plan->paths[i];
+
+		if (plan_has_equal(old, path))
+			continue;
+		plan_take_path(plan, path);
+		device_add_path(dev, path);
+	}
+	for (unsigned i = before; i-- > 0;) {
+		struct plan_path *path = old->paths[i];
+
+		if (path->discovered ? plan->discover
+				     : plan_has_equal(plan, path))
+			continue;
+		if (path->id < 0)
+			continue;
+		plan_take_path(old, path);
+		unit_path(dev->unit, UNIT_PATH_REMOVE, path->id,
+			on_path_removed, path);
+	}
+}
+
+void device_update(struct device *dev, struct plan *plan)
+{
+	if (dev->state == DEVICE_CLOSING ||
+		!plan_same_frontends(dev->plan, plan)) {
+		plan_free(dev->next);
+		dev->next = plan;
+		device_close(dev, false, NULL, NULL);
+		return;
+	}
+	device_update_paths(dev, plan);
+	unit_set_options(dev->unit, &plan->device);
+	dev->plan->discover = plan->discover;
+	plan_free(plan);
+	device_discover(dev);
+}
+
+static bool path_is_named(const struct plan_path *path, const char *text)
+{
+	struct endpoint at;
+	uint64_t id;
+
+	if (units_u64(text, &id) == 0)
+		return path->id >= 0 && (uint64_t)path->id == id;
+	return endpoint_parse(&at, text, strlen(text), ISCSI_PORT) == 0 &&
+	       endpoint_equal(&at, &path->config.portals[0]);
+}
+
+struct plan_path *device_find_path(
+	const struct device *dev, const char *text, char *why, size_t why_size)
+{
+	struct plan_path *found = NULL;
+
+	for (unsigned i = 0; i < dev->plan->npaths; i++) {
+		if (!path_is_named(dev->plan->paths[i], text))
+			continue;
+		if (found) {
+			snprintf(why, why_size,
+				"device %s has several paths at %s; give the "
+				"path's id, which `umpio status` shows",
+				dev->plan->name, text);
+			return NULL;
+		}
+		found = dev->plan->paths[i];
+	}
+	if (!found)
+		snprintf(why, why_size,
+			"device %s has no path %s; `umpio status` shows them",
+			dev->plan->name, text);
+	return found;
+}
+
+static size_t put_nbd_uri(
+	const struct plan_nbd *nbd, const char *name, char *text, size_t size)
+{
+	char at[ENDPOINT_TEXT_MAX];
+	int n;
+
+	if (nbd->address.is_unix)
+		n = snprintf(text, size, "nbd+unix:///%s?socket=%s", name,
+			nbd->address.path);
+	else
+		n = snprintf(text, size, "nbd://%s/%s",
+			endpoint_text(&nbd->address.tcp, at), name);
+	return (size_t)n < size ? (size_t)n : size - 1;
+}
+
+const char *device_frontends(const struct device *dev, char *text, size_t size)
+{
+	const struct plan *plan = dev->plan;
+	size_t at = 0;
+
+	text[0] = '\0';
+	for (unsigned i = 0; i < plan->nnbd + plan->nfuse; i++) {
+		if (i > 0 && at + 3 < size) {
+			memcpy(text + at, ", ", 3);
+			at += 2;
+		}
+		if (i < plan->nnbd)
+			at += put_nbd_uri(&plan->nbd[i], plan->name, text + at,
+				size - at);
+		else
+			at += (size_t)snprintf(text + at, size - at, "%s",
+				plan->fuse[i - plan->nnbd]);
+		if (at >= size)
+			at = size - 1;
+	}
+	return text;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The NBD listeners of a worker: devices that name one address share one
+ * listener, each as an export of its own. All calls are on the worker's loop.
+ */
+#ifndef UMPIOD_LISTENER_H
+#define UMPIOD_LISTENER_H
+
+#include <stddef.h>
+
+struct loop;
+struct nbds_server;
+struct plan_nbd;
+
+/* The server at the address of `nbd`, made when it is the first to ask for it.
+ * NULL, and one line in `why`. */
+struct nbds_server *listener_get(struct loop *loop, const struct plan_nbd *nbd,
+	unsigned max_clients, char *why, size_t why_size);
+
+/* Gives it up; the last one to do so ends the listening. */
+void listener_put(struct nbds_server *server);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The parts of a plan's path that its maker needs. */
+#ifndef UMPIOD_PLAN_PATH_H
+#define UMPIOD_PLAN_PATH_H
+
+#include "plan.h"
+
+/* A path with the contract's defaults. NULL without memory. */
+struct plan_path *plan_path_new(void);
+
+/* The path's own copy of `text`; NULL for NULL and without memory. */
+char *plan_path_keep(struct plan_path *path, const char *text);
+
+/* Gives the path its ISID, which follows from what the path is, so that a
+ * restarted daemon reinstates the session that it left behind. */
+void plan_path_identify(struct plan_path *path, const char *device,
+	const struct plan_context *context);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reload: the file is read anew and compared with what runs. A file with a
+ * mistake changes nothing. Devices that were attached by hand stay as they are.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <umpio/base/log.h>
+
+#include "daemon.h"
+#include "notify.h"
+
+struct plans {
+	struct plan **plan;
+	unsigned n;
+};
+
+static void plans_free(struct plans *p)
+{
+	for (unsigned i = 0; i < p->n; i++)
+		plan_free(p->plan[i]);
+	free(p->plan);
+}
+
+/* All plans before any change: the last one may be the one with the mistake. */
+static int plans_make(struct daemon *d, const struct settings *settings,
+	struct plans *p, char *why, size_t why_size)
+{
+	const struct section *s;
+	unsigned n = 0;
+
+	for (s = settings->devices; s; s = s->next)
+		n++;
+	p->plan = calloc(n + 1, sizeof *p->plan);
+	if (!p->plan) {
+		snprintf(why, why_size, "out of memory");
+		return -ENOMEM;
+	}
+	for (s = settings->devices; s; s = s->next) {
+		struct device *dev = daemon_find(d, s->name);
+
+		if (dev && !dev->configured) {
+			snprintf(why, why_size,
+				"device %s is attached by hand; detach it "
+				"first",
+				s->name);
+			return -EEXIST;
+		}
+		p->plan[p->n] =
+			plan_new(settings, s, &d->context, why, why_size);
+		if (!p->plan[p->n])
+			return -EINVAL;
+		p->n++;
+	}
+	return 0;
+}
+
+static bool plans_have(const struct settings *settings, const char *name)
+{
+	return settings_find(settings, SETTING_DEVICE, name) != NULL;
+}
+
+static void close_what_went(struct daemon *d, const struct settings *settings)
+{
+	struct device *dev, *next;
+
+	TAILQ_FOREACH_SAFE(dev, &d->devices, link, next)
+	{
+		if (!dev->configured || plans_have(settings, dev->plan->name))
+			continue;
+		plan_free(dev->next);
+		dev->next = NULL;
+		device_close(dev, false, NULL, NULL);
+	}
+}
+
+static void take_over(struct daemon *d, struct plans *p)
+{
+	for (unsigned i = 0; i < p->n; i++) {
+		struct device *dev = daemon_find(d, p->plan[i]->name);
+
+		if (dev)
+			device_update(dev, p->plan[i]);
+		else if (!device_open(d, p->plan[i], true, false, NULL, NULL))
+			log_error("reload: out of memory for a device");
+		p->plan[i] = NULL;
+	}
+}
+
+int daemon_reload(struct daemon *d, char *why, size_t why_size)
+{
+	struct plans plans = {0};
+	struct settings *settings;
+	int err;
+
+	if (!d->config_file) {
+		snprintf(why, why_size,
+			"the daemon was started without a configuration file");
+		return -ENOENT;
+	}
+	settings = settings_read(d->config_file, why, why_size);
+	if (!settings)
+		return -EINVAL;
+	err = plans_make(d, settings, &plans, why, why_size);
+	if (err < 0) {
+		plans_free(&plans);
+		settings_free(settings);
+		return err;
+	}
+	notify_send("RELOADING=1");
+	close_what_went(d, settings);
+	take_over(d, &plans);
+	plans_free(&plans);
+	settings_free(d->settings);
+	d->settings = settings;
+	notify_send("READY=1");
+	log_info("reload: %s is in force", d->config_file);
+	return 0;
+}

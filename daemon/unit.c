@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <umpio/base/log.h>
+#include <umpio/iscsi.h>
+
+#include "listener.h"
+#include "plan.h"
+#include "unit_view.h"
+#include "worker.h"
+
+struct unit_fuse {
+	struct unit *unit;
+	struct fblk *fblk;
+	struct fblk_mount *mount;
+	struct job ended;
+	unsigned n;
+};
+
+/* Fields of the control thread and of the worker's are apart; jobs and what
+ * they carry pass from one to the other. */
+struct unit {
+	struct worker *worker;
+	const struct plan *plan;
+	const struct unit_events *events;
+	void *arg;
+
+	struct mpdev *dev; /* the worker's, from here */
+	struct nbds_server **servers;
+	struct unit_fuse *fuse;
+	unsigned busy_frontends;
+	bool serving, draining, now, paths_draining, paths_drained;
+	struct loop_task end;
+
+	struct job start, serve, drain, hurry, gone, ready; /* one of each */
+	unit_done_fn *started, *served;
+	int start_err, serve_err, gone_err;
+	char why[UNIT_REASON_MAX];
+	struct mpdev_snapshot first;
+};
+
+static void unit_end(void *arg);
+
+#define UNIT_OF(job, member)                                                   \
+	((struct unit *)((char *)(job)-offsetof(struct unit, member)))
+
+struct unit *unit_new(struct worker *worker, const struct plan *plan,
+	const struct unit_events *events, void *arg)
+{
+	struct unit *u = calloc(1, sizeof *u);
+
+	if (!u)
+		return NULL;
+	u->worker = worker;
+	u->plan = plan;
+	u->events = events;
+	u->arg = arg;
+	loop_task_init(&u->end, unit_end, u);
+	u->servers = calloc(plan->nnbd + 1, sizeof *u->servers);
+	u->fuse = calloc(plan->nfuse + 1, sizeof *u->fuse);
+	if (!u->servers || !u->fuse) {
+		unit_free(u);
+		return NULL;
+	}
+	return u;
+}
+
+void unit_free(struct unit *u)
+{
+	if (!u)
+		return;
+	free(u->fuse);
+	free(u->servers);
+	free(u);
+}
+
+/* What the device tells, carried over to the control loop. */
+
+struct unit_note {
+	struct job job;
+	struct unit *unit;
+	const char *event; /* NULL: hopeless */
+	int path;
+	char reason[UNIT_REASON_MAX];
+};
+
+static void note_done(struct job *job)
+{
+	struct unit_note *note = (struct unit_note *)job;
+	struct unit *u = note->unit;
+
+	if (note->event)
+		u->events->event(u->arg, note->path, note->event, note->reason);
+	else
+		u->events->hopeless(u->arg, note->reason);
+	free(note);
+}
+
+static void unit_tell(
+	struct unit *u, int path, const char *event, const char *reason)
+{
+	struct unit_note *note = calloc(1, sizeof *note);
+
+	if (!note) {
+		log_error("%s: out of memory for an event", u->plan->name);
+		return;
+	}
+	note->job.done = note_done;
+	note->unit = u;
+	note->event = event;
+	note->path = path;
+	snprintf(note->reason, sizeof note->reason, "%s", reason);
+	worker_tell(u->worker, &note->job);
+}
+
+static void on_event(void *arg, int path, const char *event, const char *reason)
+{
+	unit_tell(arg, path, event, reason);
+}
+
+static void on_hopeless(void *arg, const char *reason)
+{
+	unit_tell(arg, -1, NULL, reason);
+}
+
+static void ready_done(struct job *job)
+{
+	struct unit *u = UNIT_OF(job, ready);
+
+	u->events->ready(
+		u->arg, &u->first.info, u->first.active, u->first.paths);
+}
+
+static void on_ready(void *arg)
+{
+	struct unit *u = arg;
+
+	mpdev_snapshot(u->dev, &u->first);
+	u->ready.done = ready_done;
+	worker_tell(u->worker, &u->ready);
+}
+
+static void gone_done(struct job *job)
+{
+	struct unit *u = UNIT_OF(job, gone);
+
+	u->events->gone(u->arg, u->gone_err);
+}
+
+static void unit_drop_servers(struct unit *u)
+{
+	for (unsigned i = 0; i < u->plan->nnbd; i++) {
+		if (u->servers[i])
+			listener_put(u->servers[i]);
+		u->servers[i] = NULL;
+	}
+}
+
+/* Everything of the unit on the worker has come to rest. */
+static void unit_end(void *arg)
+{
+	struct unit *u = arg;
+
+	unit_drop_servers(u);
+	for (unsigned i = 0; i < u->plan->nfuse; i++)
+		fblk_free(u->fuse[i].fblk);
+	mpdev_free(u->dev);
+	u->dev = NULL;
+	u->gone.done = gone_done;
+	worker_tell(u->worker, &u->gone);
+}
+
+/* Frontends first, so that their last requests are answered, then the paths;
+ * in a hurry both at once. */
+static void unit_drain_on(struct unit *u)
+{
+	if (!u->paths_draining && (u->busy_frontends == 0 || u->now)) {
+		u->paths_draining = true;
+		if (u->dev)
+			mpdev_drain(u->dev, u->now);
+		else
+			u->paths_drained = true; /* the start had failed */
+	}
+	if (u->paths_drained && u->busy_frontends == 0 && u->draining)
+		loop_post(worker_loop(u->worker), &u->end);
+}
+
+static void on_drained(void *arg, int err)
+{
+	struct unit *u = arg;
+
+	u->gone_err = err;
+	u->paths_drained = true;
+	unit_drain_on(u);
+}
+
+static const struct mpdev_events unit_device_events = {
+	.ready = on_ready,
+	.event = on_event,
+	.hopeless = on_hopeless,
+	.drained = on_drained,
+};
+
+/* Start */
+
+static int unit_listen(struct unit *u)
+{
+	const struct plan *plan = u->plan;
+
+	for (unsigned i = 0; i < plan->nnbd; i++) {
+		u->servers[i] =
+			listener_get(worker_loop(u->worker), &plan->nbd[i],
+				plan->nbd_max_clients, u->why, sizeof u->why);
+		if (!u->servers[i])
+			return -EADDRINUSE;
+	}
+	return 0;
+}
+
+static void start_work(struct job *job)
+{
+	struct unit *u = UNIT_OF(job, start);
+	const struct plan *plan = u->plan;
+
+	u->start_err = unit_listen(u);
+	if (u->start_err < 0)
+		return;
+	u->dev = mpdev_new(worker_loop(u->worker), plan->name, &plan->device,
+		&unit_device_events, u);
+	if (u->dev)
+		return;
+	u->start_err = -ENOMEM;
+	snprintf(u->why, sizeof u->why, "out of memory");
+}
+
+static void start_done(struct job *job)
+{
+	struct unit *u = UNIT_OF(job, start);
+
+	u->started(u->arg, u->start_err, u->why);
+}
+
+void unit_start(struct unit *u, unit_done_fn *done)
+{
+	u->started = done;
+	u->start.work = start_work;
+	u->start.done = start_done;
+	worker_run(u->worker, &u->start);
+}
+
+/* Serve */
+
+static void fuse_ended_done(struct job *job)
+{
+	struct unit_fuse *f =
+		(struct unit_fuse *)((char *)job -
+				     offsetof(struct unit_fuse, ended));
+
+	f->unit->events->fuse_ended(f->unit->arg, f->n);
+}
+
+static void on_fuse_ended(void *arg)
+{
+	struct unit_fuse *f = arg;
+
+	if (f->unit->draining)
+		return;
+	f->ended.done = fuse_ended_done;
+	worker_tell(f->unit->worker, &f->ended);
+}
+
+static int unit_serve_fuse(struct unit *u, unsigned n)
+{
+	struct unit_fuse *f = &u->fuse[n];
+
+	if (!f->mount)
+		return 0;
+	f->fblk = fblk_new(worker_loop(u->worker), f->mount,
+		mpdev_blkdev(u->dev), on_fuse_ended, f);
+	if (f->fblk)
+		return 0;
+	snprintf(u->why, sizeof u->why, "fuse %s: out of memory",
+		u->plan->fuse[n]);
+	return -ENOMEM;
+}
+
+static int unit_serve_nbd(struct unit *u, unsigned n)
+{
+	int err = nbds_export_add(
+		u->servers[n], u->plan->name, mpdev_blkdev(u->dev));
+
+	if (err < 0)
+		snprintf(u->why, sizeof u->why, "nbd %s: export %s: %s",
+			u->plan->nbd[n].text, u->plan->name, strerror(-err));
+	return err;
+}
+
+static void serve_work(struct job *job)
+{
+	struct unit *u = UNIT_OF(job, serve);
+
+	u->serve_err = 0;
+	if (!u->dev || u->draining) {
+		u->serve_err = -ESHUTDOWN;
+		return;
+	}
+	u->serving = true;
+	for (unsigned i = 0; i < u->plan->nfuse && u->serve_err == 0; i++)
+		u->serve_err = unit_serve_fuse(u, i);
+	for (unsigned i = 0; i < u->plan->nnbd && u->serve_err == 0; i++)
+		u->serve_err = unit_serve_nbd(u, i);
+}
+
+static void serve_done(struct job *job)
+{
+	struct unit *u = UNIT_OF(job, serve);
+
+	u->served(u->arg, u->serve_err, u->why);
+}
+
+void unit_serve(
+	struct unit *u, struct fblk_mount *const *mounts, unit_done_fn *done)
+{
+	for (unsigned i = 0; i < u->plan->nfuse; i++) {
+		u->fuse[i].unit = u;
+		u->fuse[i].n = i;
+		u->fuse[i].mount = mounts[i];
+	}
+	u->served = done;
+	u->serve.work = serve_work;
+	u->serve.done = serve_done;
+	worker_run(u->worker, &u->serve);
+}
+
+/* Drain */
+
+static void on_frontend_idle(void *arg)
+{
+	struct unit *u = arg;
+
+	u->busy_frontends--;
+	unit_drain_on(u);
+}
+
+static void drain_work(struct job *job)
+{
+	struct unit *u = UNIT_OF(job, drain);
+
+	if (u->draining)
+		return;
+	u->draining = true;
+	u->busy_frontends = 1; /* this call itself */
+	for (unsigned i = 0; u->serving && i < u->plan->nnbd; i++) {
+		u->busy_frontends++;
+		nbds_export_remove(u->servers[i], u->plan->name, u->now,
+			on_frontend_idle, u);
+	}
+	for (unsigned i = 0; i < u->plan->nfuse; i++) {
+		if (!u->fuse[i].fblk)
+			continue;
+		u->busy_frontends++;
+		fblk_drain(u->fuse[i].fblk, on_frontend_idle, u);
+	}
+	on_frontend_idle(u);
+}
+
+static void hurry_work(struct job *job)
+{
+	struct unit *u = UNIT_OF(job, hurry);
+
+	u->now = true;
+	drain_work(&u->drain);
+	if (u->dev && u->paths_draining)
+		mpdev_drain(u->dev, true);
+	unit_drain_on(u);
+}
+
+static void nothing_done(struct job *job)
+{
+	(void)job;
+}
+
+void unit_drain(struct unit *u, bool now)
+{
+	struct job *job = now ? &u->hurry : &u->drain;
+
+	if (job->done)
+		return; /* said before */
+	job->work = now ? hurry_work : drain_work;
+	job->done = nothing_done;
+	worker_run(u->worker, job);
+}
+
+/* Calls that carry something of their own */
+
+struct unit_call {
+	struct job job;
+	struct unit *unit;
+	const struct iscsi_config *config;
+	enum unit_path_verb verb;
+	enum unit_view view;
+	struct json_object *into;
+	struct mpdev_options options;
+	char policy[32];
+	int id, result;
+	void (*done)(void *arg, int result, void *about);
+	void (*described)(void *about, struct json_object *filled);
+	void *about;
+};
+
+static struct unit_call *call_new(
+	struct unit *u, void (*work)(struct job *), void (*done)(struct job *))
+{
+	struct unit_call *call = calloc(1, sizeof *call);
+
+	if (!call)
+		return NULL;
+	call->job.work = work;
+	call->job.done = done;
+	call->unit = u;
+	return call;
+}
+
+static void call_done(struct job *job)
+{
+	struct unit_call *call = (struct unit_call *)job;
+
+	if (call->done)
+		call->done(call->unit->arg, call->result, call->about);
+	free(call);
+}
+
+static int unit_connect(struct unit *u, const struct iscsi_config *config)
+{
+	struct path *path = iscsi_path_new(worker_loop(u->worker), config);
+	int id;
+
+	if (!path)
+		return -ENOMEM;
+	id = mpdev_add_path(u->dev, path);
+	if (id < 0)
+		path_free(path);
+	return id;
+}
+
+static void add_path_work(struct job *job)
+{
+	struct unit_call *call = (struct unit_call *)job;
+	struct unit *u = call->unit;
+
+	call->result = u->dev && !u->draining ? unit_connect(u, call->config)
+					      : -ESHUTDOWN;
+}
+
+void unit_add_path(struct unit *u, const struct iscsi_config *config,
+	void (*done)(void *arg, int id, void *about), void *about)
+{
+	struct unit_call *call = call_new(u, add_path_work, call_done);
+
+	if (!call) {
+		done(u->arg, -ENOMEM, about);
+		return;
+	}
+	call->config = config;
+	call->done = done;
+	call->about = about;
+	worker_run(u->worker, &call->job);
+}
+
+static void path_work(struct job *job)
+{
+	struct unit_call *call = (struct unit_call *)job;
+	struct unit *u = call->unit;
+
+	if (!u->dev || u->draining)
+		call->result = -ESHUTDOWN;
+	else if (call->verb == UNIT_PATH_FAIL)
+		call->result = mpdev_disable_path(u->dev, call->id);
+	else if (call->verb == UNIT_PATH_RESTORE)
+		call->result = mpdev_enable_path(u->dev, call->id);
+	else
+		call->result = mpdev_remove_path(u->dev, call->id, true);
+}
+
+void unit_path(struct unit *u, enum unit_path_verb verb, int id,
+	void (*done)(void *arg, int err, void *about), void *about)
+{
+	struct unit_call *call = call_new(u, path_work, call_done);
+
+	if (!call) {
+		done(u->arg, -ENOMEM, about);
+		return;
+	}
+	call->verb = verb;
+	call->id = id;
+	call->done = done;
+	call->about = about;
+	worker_run(u->worker, &call->job);
+}
+
+static void options_work(struct job *job)
+{
+	struct unit_call *call = (struct unit_call *)job;
+
+	if (call->unit->dev)
+		mpdev_set_options(call->unit->dev, &call->options);
+}
+
+void unit_set_options(struct unit *u, const struct mpdev_options *options)
+{
+	struct unit_call *call = call_new(u, options_work, call_done);
+
+	if (!call) {
+		log_error("%s: out of memory", u->plan->name);
+		return;
+	}
+	call->options = *options;
+	snprintf(call->policy, sizeof call->policy, "%s", options->policy);
+	call->options.policy = call->policy;
+	worker_run(u->worker, &call->job);
+}
+
+static void describe_work(struct job *job)
+{
+	struct unit_call *call = (struct unit_call *)job;
+
+	if (call->unit->dev)
+		unit_view_fill(call->unit->dev, call->view, call->into);
+}
+
+static void describe_done(struct job *job)
+{
+	struct unit_call *call = (struct unit_call *)job;
+
+	call->described(call->about, call->into);
+	free(call);
+}
+
+void unit_describe(struct unit *u, enum unit_view view,
+	struct json_object *into,
+	void (*done)(void *about, struct json_object *filled), void *about)
+{
+	struct unit_call *call = call_new(u, describe_work, describe_done);
+
+	if (!call) {
+		done(about, into);
+		return;
+	}
+	call->view = view;
+	call->into = into;
+	call->described = done;
+	call->about = about;
+	worker_run(u->worker, &call->job);
+}

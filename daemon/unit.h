@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A unit: the part of a device that lives on a worker's loop, which is the
+ * multipath device, its NBD exports and its block files. The control thread
+ * holds it by this header alone: calls are posted to the worker, answers come
+ * back as callbacks on the control loop, in the order of the calls.
+ */
+#ifndef UMPIOD_UNIT_H
+#define UMPIOD_UNIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <umpio/blkdev.h>
+#include <umpio/frontend.h>
+#include <umpio/mpio.h>
+
+struct iscsi_config;
+struct json_object;
+struct plan;
+struct unit;
+struct worker;
+
+#define UNIT_REASON_MAX 256
+
+/* What a unit tells unasked, on the control loop. */
+struct unit_events {
+	/* First usable path; `paths` of which `active` are. */
+	void (*ready)(void *arg, const struct blk_info *info, unsigned active,
+		unsigned paths);
+	/* As mpdev_events.event. */
+	void (*event)(
+		void *arg, int path, const char *event, const char *reason);
+	void (*hopeless)(void *arg, const char *reason);
+	/* The kernel has ended the block file number `n` of the plan (umount,
+	 * abort); the device goes on without it. */
+	void (*fuse_ended)(void *arg, unsigned n);
+	/* A drain has ended; everything of the unit on the worker is gone and
+	 * unit_free() may be called. */
+	void (*gone)(void *arg, int err);
+};
+
+/* The unit of `plan`, which must outlive it. NULL without memory. */
+struct unit *unit_new(struct worker *worker, const struct plan *plan,
+	const struct unit_events *events, void *arg);
+
+/* Begins: the listeners, and a device without paths. done(0), or -errno and a
+ * line, and then only unit_drain() is left to do. */
+typedef void unit_done_fn(void *arg, int err, const char *why);
+void unit_start(struct unit *unit, unit_done_fn *done);
+
+/* Serves the device to clients, through mounts[0..nfuse) of the plan as well
+ * (NULL: not mounted). */
+void unit_serve(struct unit *unit, struct fblk_mount *const *mounts,
+	unit_done_fn *done);
+
+/* Adds a path; `config` must live until done, whose `err` is the path's id. */
+void unit_add_path(struct unit *unit, const struct iscsi_config *config,
+	void (*done)(void *arg, int id, void *about), void *about);
+
+/* Verbs on a path by its id; done(0) or -ENOENT. */
+enum unit_path_verb { UNIT_PATH_FAIL, UNIT_PATH_RESTORE, UNIT_PATH_REMOVE };
+void unit_path(struct unit *unit, enum unit_path_verb verb, int id,
+	void (*done)(void *arg, int err, void *about), void *about);
+
+/* Changes what may change in a live device; the texts are copied. */
+void unit_set_options(struct unit *unit, const struct mpdev_options *options);
+
+/* Fills `into` (an object that the control thread does not touch meanwhile)
+ * with the keys of status, or of stats, and hands it back. */
+enum unit_view { UNIT_STATUS, UNIT_STATS };
+void unit_describe(struct unit *unit, enum unit_view view,
+	struct json_object *into,
+	void (*done)(void *about, struct json_object *filled), void *about);
+
+/* Refuses new requests, finishes what is in flight, flushes, logs out; gone()
+ * follows. `now`: without waiting. May be said again with `now`. */
+void unit_drain(struct unit *unit, bool now);
+
+/* After gone(), or when it was never started. NULL is allowed. */
+void unit_free(struct unit *unit);
+
+#endif

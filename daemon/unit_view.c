@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "unit_view.h"
+
+#include <json-c/json.h>
+
+static void put_text(struct json_object *o, const char *key, const char *text)
+{
+	json_object_object_add(o, key, json_object_new_string(text));
+}
+
+static void put_number(struct json_object *o, const char *key, uint64_t n)
+{
+	json_object_object_add(o, key, json_object_new_uint64(n));
+}
+
+static struct json_object *portals_view(const struct path_facts *facts)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (const char *const *p = facts->portals; *p; p++)
+		json_object_array_add(list, json_object_new_string(*p));
+	return list;
+}
+
+static struct json_object *path_status(const struct mpath_info *p)
+{
+	struct json_object *o = json_object_new_object();
+
+	put_number(o, "id", (uint64_t)p->id);
+	put_text(o, "portal", p->facts.portal);
+	json_object_object_add(o, "portals", portals_view(&p->facts));
+	put_text(o, "target", p->facts.target);
+	put_number(o, "tpgt", p->facts.tpgt);
+	put_number(o, "lun", p->facts.lun);
+	put_text(o, "state", mpath_state_name(p->state));
+	put_text(o, "alua", p->alua);
+	put_number(o, "connections", p->facts.connections);
+	put_number(o, "inflight", p->inflight);
+	put_number(o, "reads", p->reads);
+	put_number(o, "writes", p->writes);
+	put_number(o, "read_bytes", p->read_bytes);
+	put_number(o, "write_bytes", p->write_bytes);
+	put_number(o, "errors", p->errors);
+	put_number(o, "failovers", p->failovers);
+	if (p->reason[0])
+		put_text(o, "reason", p->reason);
+	return o;
+}
+
+static struct json_object *latency_view(const struct histogram *h)
+{
+	struct json_object *o = json_object_new_object();
+
+	put_number(o, "p50", histogram_quantile(h, 500));
+	put_number(o, "p99", histogram_quantile(h, 990));
+	put_number(o, "max", h->max_us);
+	return o;
+}
+
+static struct json_object *path_stats(const struct mpath_info *p)
+{
+	const struct path_counters *c = &p->counters;
+	struct json_object *o = json_object_new_object();
+	const struct {
+		const char *key;
+		uint64_t value;
+	} numbers[] = {
+		{"path", (uint64_t)p->id},
+		{"reads", p->reads},
+		{"writes", p->writes},
+		{"read_bytes", p->read_bytes},
+		{"write_bytes", p->write_bytes},
+		{"errors", p->errors},
+		{"logins", c->logins},
+		{"session_recoveries", c->session_recoveries},
+		{"connection_recoveries", c->connection_recoveries},
+		{"tasks_reassigned", c->tasks_reassigned},
+		{"tasks_retried", c->tasks_retried},
+		{"snacks_sent", c->snacks_sent},
+		{"digest_errors", c->digest_errors},
+		{"fences", c->fences},
+	};
+
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+		put_number(o, numbers[i].key, numbers[i].value);
+	json_object_object_add(
+		o, "read_latency_us", latency_view(p->read_latency));
+	json_object_object_add(
+		o, "write_latency_us", latency_view(p->write_latency));
+	return o;
+}
+
+static struct json_object *paths_view(const struct mpdev *dev,
+	struct json_object *(*view)(const struct mpath_info *))
+{
+	struct json_object *list = json_object_new_array();
+	struct mpath_info info;
+
+	for (unsigned n = 0; mpdev_path_info(dev, n, &info); n++)
+		json_object_array_add(list, view(&info));
+	return list;
+}
+
+void unit_view_fill(
+	const struct mpdev *dev, enum unit_view view, struct json_object *into)
+{
+	struct mpdev_snapshot s;
+
+	mpdev_snapshot(dev, &s);
+	if (view == UNIT_STATS) {
+		put_number(into, "failovers", s.failovers);
+		put_number(into, "queued", s.queued);
+		json_object_object_add(
+			into, "sessions", paths_view(dev, path_stats));
+		return;
+	}
+	put_text(into, "wwid", s.wwid);
+	put_number(into, "size", s.info.size);
+	put_number(into, "block_size", s.info.block_size);
+	put_text(into, "state", mpdev_state_name(s.state));
+	put_text(into, "policy", s.policy);
+	put_number(into, "queued", s.queued);
+	json_object_object_add(into, "paths", paths_view(dev, path_status));
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a device shows of itself: the stable keys of status and stats. */
+#ifndef UMPIOD_UNIT_VIEW_H
+#define UMPIOD_UNIT_VIEW_H
+
+#include "unit.h"
+
+/* Adds the keys of `view` to the object `into`; on the worker's loop. */
+void unit_view_fill(
+	const struct mpdev *dev, enum unit_view view, struct json_object *into);
+
+#endif

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+#
+# What every system test begins with: `. "$(dirname "$0")/functions.sh"`.
+#
+#   $T         a directory of the test's own, removed at the end
+#   $A1 … $A4  loopback addresses of the test's own
+#   umpiod, umpio, ramdisk   the programs of the build under test
+#
+# Every server is started by a function that notes its pid; whatever happens,
+# the exit handler ends them (by pid), unmounts what is under $T and removes $T.
+set -euo pipefail
+
+BUILD=${UMPIO_BUILD:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../../build/release" && pwd)}
+PATH=$BUILD/daemon:$BUILD/daemon/cli:$BUILD/tests/lib:$PATH:/usr/sbin:/sbin
+T=$(mktemp -d "${TMPDIR:-/tmp}/umpio-test.XXXXXX")
+export XDG_RUNTIME_DIR=$T/run XDG_STATE_HOME=$T/state
+mkdir -p -m 700 "$XDG_RUNTIME_DIR" "$XDG_STATE_HOME"
+
+# /24 of 127/8 by our pid: tests that run side by side do not meet.
+NET=127.$(($$ / 250 % 200 + 20)).$(($$ % 250 + 2))
+A1=$NET.1 A2=$NET.2 A3=$NET.3 A4=$NET.4
+IQN=iqn.2026-01.org.example:test$$
+CONTROL=$T/control.sock
+
+PIDS=()
+LOOPS=()
+
+cleanup() {
+	local status=$? pid m
+	trap - EXIT INT TERM
+	set +e
+	for m in "${LOOPS[@]}"; do losetup -d "$m" 2>/dev/null; done
+	for ((i = ${#PIDS[@]} - 1; i >= 0; i--)); do
+		pid=${PIDS[i]}
+		kill -CONT "$pid" 2>/dev/null
+		kill -TERM "$pid" 2>/dev/null
+	done
+	for ((i = ${#PIDS[@]} - 1; i >= 0; i--)); do end_pid "${PIDS[i]}"; done
+	while read -r m; do umount -l "$m"; done \
+		< <(awk -v t="$T/" 'index($5, t) == 1 { print $5 }' \
+			/proc/self/mountinfo | sort -r)
+	if [ $status -ne 0 ] && [ $status -ne 77 ]; then
+		for log in "$T"/*.log; do
+			[ -s "$log" ] && { echo "--- ${log##*/}"; tail -n 40 "$log"; }
+		done
+	fi
+	rm -rf "$T"
+	exit $status
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+# Waits up to 3 s for a process to end, then kills it.
+end_pid() {
+	local i
+	for i in $(seq 30); do
+		kill -0 "$1" 2>/dev/null || return 0
+		sleep 0.1
+	done
+	kill -KILL "$1" 2>/dev/null
+	wait "$1" 2>/dev/null
+	return 0
+}
+
+skip() { echo "skipped: $*"; exit 77; }
+fail() { echo "failed: $*"; exit 1; }
+step() { echo "-- $*"; }
+
+requires() {
+	local tool
+	for tool in "$@"; do
+		command -v "$tool" >/dev/null || skip "$tool is not installed"
+	done
+}
+requires_root() { [ "$(id -u)" -eq 0 ] || skip "needs root"; }
+requires_fuse() { [ -w /dev/fuse ] || skip "/dev/fuse is not there or not ours"; }
+sanitized() { [[ $BUILD == *san ]]; }
+
+# eventually SECONDS COMMAND...: until it succeeds
+eventually() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.05
+	done
+}
+
+# background NAME COMMAND...: its pid into $!, its output into $T/NAME.log
+background() {
+	local name=$1
+	shift
+	"$@" >"$T/$name.log" 2>&1 </dev/null &
+	PIDS+=($!)
+}
+
+# --- tgt -------------------------------------------------------------------
+
+# tgt_start NAME PORTAL[,PORTAL…]: a tgtd of its own. It ends only by SIGKILL,
+# since it ignores SIGTERM while targets exist.
+declare -A TGT_PID TGT_CONTROL
+tgt_start() {
+	local name=$1 portals=portal=${2//,/,portal=}
+	requires tgtd tgtadm
+	requires_root
+	mkdir -p /var/run/tgtd
+	TGT_CONTROL[$name]=$((1000 + ($$ * 7 + ${#TGT_PID[@]}) % 60000))
+	tgtd -f --iscsi "$portals" -C "${TGT_CONTROL[$name]}" \
+		>"$T/tgtd-$name.log" 2>&1 </dev/null &
+	TGT_PID[$name]=$!
+	PIDS+=($!)
+	eventually 5 tgt "$name" --op show --mode sys ||
+		fail "tgtd $name did not start"
+}
+
+# tgt NAME OPTIONS...: tgtadm on it
+tgt() {
+	local name=$1
+	shift
+	tgtadm -C "${TGT_CONTROL[$name]}" --lld iscsi "$@"
+}
+
+# tgt_target NAME TID IQN: a target that waits 0 s and lets everybody in
+tgt_target() {
+	tgt "$1" --op new --mode target --tid "$2" -T "$3"
+	tgt "$1" --op update --mode target --tid "$2" \
+		--name DefaultTime2Wait --value 0
+	tgt "$1" --op bind --mode target --tid "$2" -I ALL
+}
+
+# tgt_lun NAME TID LUN FILE [BSTYPE] [BLOCKSIZE]
+tgt_lun() {
+	tgt "$1" --op new --mode logicalunit --tid "$2" --lun "$3" -b "$4" \
+		--bstype "${5:-rdwr}" ${6:+--blocksize "$6"}
+}
+
+# tgt_simple [SIZE]: one tgtd "t" on $A1 and $A2 with $IQN, LUN 1 of SIZE in
+# $T/disk, and $URL1, $URL2 to it
+tgt_simple() {
+	truncate -s "${1:-64M}" "$T/disk"
+	tgt_start t "$A1:3260,$A2:3260"
+	tgt_target t 1 "$IQN"
+	tgt_lun t 1 1 "$T/disk"
+	URL1=iscsi://$A1/$IQN/1 URL2=iscsi://$A2/$IQN/1
+}
+
+# tgt_connections NAME: `TID SID CID ADDRESS` of each of its connections
+tgt_connections() {
+	tgt "$1" --op show --mode target | awk '
+		/^Target/ { tid = $2 + 0 }
+		/I_T nexus:/ { sid = $3 }
+		/Connection:/ { cid = $2 }
+		/IP Address:/ { print tid, sid, cid, $3 }'
+}
+
+# tgt_kill_connection NAME [N]: closes the Nth connection (default the first)
+tgt_kill_connection() {
+	local tid sid cid address
+	read -r tid sid cid address < <(tgt_connections "$1" |
+		sed -n "${2:-1}p") || return 1
+	tgt "$1" --op delete --mode conn --tid "$tid" --sid "$sid" --cid "$cid"
+}
+
+tgt_crash() { kill -KILL "${TGT_PID[$1]}"; wait "${TGT_PID[$1]}" 2>/dev/null || :; }
+
+# --- umpiod ----------------------------------------------------------------
+
+# umpiod_start OPTIONS…: starts it and waits for the ready line of its device;
+# log in $T/umpiod.log, ready lines in $T/umpiod.out, pid in $UMPIOD
+umpiod_start() {
+	umpiod_spawn "$@"
+	eventually 15 grep -q ready "$T/umpiod.out" || fail "umpiod is not ready"
+}
+umpiod_spawn() {
+	umpiod --control "$CONTROL" "$@" >"$T/umpiod.out" 2>"$T/umpiod.log" \
+		</dev/null &
+	UMPIOD=$!
+	PIDS+=($!)
+}
+
+# umpiod_stop: SIGTERM; it must end with 0
+umpiod_stop() {
+	kill -TERM "$UMPIOD"
+	wait "$UMPIOD" || fail "umpiod ended with $?"
+}
+
+ctl() { umpio --control "$CONTROL" "$@"; }
+
+# refused STATUS TEXT COMMAND…: it must end with STATUS and one line of
+# explanation that contains TEXT
+refused() {
+	local want=$1 text=$2 got=0 out
+	shift 2
+	out=$(timeout 30 "$@" 2>&1 </dev/null) || got=$?
+	[ "$got" -eq "$want" ] || fail "exit $got instead of $want: $*: $out"
+	grep -qF -- "$text" <<<"$out" || fail "no \"$text\" in: $out"
+}
+
+NBD_SOCKET=$T/nbd.sock
+NBD_URI="nbd+unix:///disk0?socket=$NBD_SOCKET"
