@@ -50,7 +50,7 @@ static int place_resolve(
 		strcmp(dir, "/") ? dir : "", basename(base_copy));
 	if (n >= (int)sizeof(place->path)) {
 		err = -ENAMETOOLONG;
-		snprintf(why, why_size, "%s: the name is too long", file);
+		snprintf(why, why_size, "%.64s…: the name is too long", file);
 	}
 out:
 	free(dir);

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ramdisk [OPTIONS]: serves memory through the frontends, for system tests.
+ * Prints `ready` when it serves; ends on SIGTERM and when its mount is taken
+ * away. SIGUSR1 prints the device's counters, SIGUSR2 grows the device.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <umpio/base/units.h>
+#include <umpio/frontend.h>
+#include <umpio/loop.h>
+
+#include "t_blkdev.h"
+
+struct ramdisk {
+	struct loop *loop;
+	struct t_blkdev *ram;
+	struct t_blkdev_options ram_options;
+	uint64_t grow; /* bytes; 0: never */
+
+	const char *fuse_file; /* NULL: none */
+	struct fblk_options fuse_options;
+	struct fblk_mount *mount;
+	struct fblk *fblk;
+
+	struct loop_signal *signals[3];
+};
+
+static const struct option options[] = {
+	{"size", required_argument, NULL, 's'},
+	{"grow", required_argument, NULL, 'g'},
+	{"delay", required_argument, NULL, 'd'},
+	{"block-size", required_argument, NULL, 'b'},
+	{"fuse", required_argument, NULL, 'f'},
+	{"fuse-cache", no_argument, NULL, 'c'},
+	{"allow-other", no_argument, NULL, 'o'},
+	{"read-only", no_argument, NULL, 'r'},
+	{0},
+};
+
+/* 0 or -EINVAL. */
+static int option_take(struct ramdisk *r, int option, const char *value)
+{
+	uint64_t block_size;
+
+	switch (option) {
+	case 's': return units_size(value, &r->ram_options.size);
+	case 'g': return units_size(value, &r->grow);
+	case 'd': return units_duration(value, &r->ram_options.delay);
+	case 'b':
+		if (units_size(value, &block_size) || block_size > 65536)
+			return -EINVAL;
+		r->ram_options.block_size = (uint32_t)block_size;
+		return 0;
+	case 'f': r->fuse_file = value; return 0;
+	case 'c': r->fuse_options.cache = true; return 0;
+	case 'o': r->fuse_options.allow_other = true; return 0;
+	case 'r':
+		r->fuse_options.read_only = true;
+		r->ram_options.read_only = true;
+		return 0;
+	default: return -EINVAL;
+	}
+}
+
+static int options_take(struct ramdisk *r, int argc, char **argv)
+{
+	int option;
+
+	r->ram_options.size = 64u << 20;
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option_take(r, option, optarg)) {
+			fprintf(stderr, "ramdisk: bad option: %s\n",
+				argv[optind - 1]);
+			return -EINVAL;
+		}
+	}
+	return optind == argc ? 0 : -EINVAL;
+}
+
+static void on_drained(void *arg)
+{
+	struct ramdisk *r = arg;
+
+	fblk_free(r->fblk);
+	r->fblk = NULL;
+	loop_stop(r->loop);
+}
+
+static void on_end(void *arg)
+{
+	struct ramdisk *r = arg;
+
+	if (r->fblk)
+		fblk_drain(r->fblk, on_drained, r);
+	else
+		loop_stop(r->loop);
+}
+
+static void on_show(void *arg)
+{
+	const struct ramdisk *r = arg;
+	const struct t_blkdev_counts *c = t_blkdev_counts(r->ram);
+
+	printf("reads=%ju writes=%ju flushes=%ju trims=%ju zeroes=%ju fua=%ju "
+	       "no_hole=%ju inflight_max=%u\n",
+		(uintmax_t)c->ops[BLK_READ], (uintmax_t)c->ops[BLK_WRITE],
+		(uintmax_t)c->ops[BLK_FLUSH], (uintmax_t)c->ops[BLK_TRIM],
+		(uintmax_t)c->ops[BLK_ZERO], (uintmax_t)c->fua,
+		(uintmax_t)c->no_hole, c->inflight_max);
+	fflush(stdout);
+}
+
+static void on_grow(void *arg)
+{
+	const struct ramdisk *r = arg;
+
+	if (r->grow)
+		t_blkdev_resize(r->ram, r->grow);
+}
+
+static int ramdisk_start(struct ramdisk *r)
+{
+	uint64_t size = r->ram_options.size;
+	char why[512] = "no memory";
+
+	r->loop = loop_new();
+	if (r->grow > size)
+		r->ram_options.size = r->grow;
+	r->ram = r->loop ? t_blkdev_new(r->loop, &r->ram_options) : NULL;
+	if (!r->ram) {
+		fprintf(stderr, "ramdisk: %s\n", why);
+		return -ENOMEM;
+	}
+	t_blkdev_resize(r->ram, size);
+	r->signals[0] = loop_signal_new(r->loop, SIGTERM, on_end, r);
+	r->signals[1] = loop_signal_new(r->loop, SIGUSR1, on_show, r);
+	r->signals[2] = loop_signal_new(r->loop, SIGUSR2, on_grow, r);
+	if (!r->fuse_file)
+		return 0;
+
+	r->mount = fblk_mount(
+		r->fuse_file, "ram", &r->fuse_options, why, sizeof(why));
+	if (r->mount)
+		r->fblk = fblk_new(
+			r->loop, r->mount, t_blkdev_dev(r->ram), on_end, r);
+	if (!r->fblk) {
+		fprintf(stderr, "ramdisk: %s\n", why);
+		return -EIO;
+	}
+	return 0;
+}
+
+static void ramdisk_stop(struct ramdisk *r)
+{
+	fblk_unmount(r->mount);
+	for (size_t i = 0; i < 3; i++)
+		loop_signal_free(r->signals[i]);
+	t_blkdev_free(r->ram);
+	loop_free(r->loop);
+}
+
+int main(int argc, char **argv)
+{
+	struct ramdisk r = {0};
+	int err = options_take(&r, argc, argv);
+
+	if (err)
+		return 2;
+	err = ramdisk_start(&r);
+	if (!err) {
+		puts("ready");
+		fflush(stdout);
+		loop_run(r.loop);
+	}
+	ramdisk_stop(&r);
+	return err ? 1 : 0;
+}
