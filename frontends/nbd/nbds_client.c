@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "nbds_client.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <umpio/base/log.h>
+#include <umpio/base/pump.h>
+#include <umpio/base/units.h>
+#include <umpio/stream.h>
+
+#include "nbds_option.h"
+#include "nbds_request.h"
+#include "nbds_server.h"
+
+#define NBDS_NAME(id, name) [NBDS_##id] = name,
+static const char *const state_names[] = {NBDS_STATES(NBDS_NAME)};
+#undef NBDS_NAME
+#define NBDS_NAME(id, name) [NBDS_EV_##id] = name,
+static const char *const event_names[] = {NBDS_EVENTS(NBDS_NAME)};
+#undef NBDS_NAME
+
+int nbds_client_complain(struct nbds_client *c, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	if (c->complained)
+		return -EPROTO;
+	c->complained = true;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	log_warn("nbd client %s: %s", c->peer, text);
+	return -EPROTO;
+}
+
+/*
+ * Lifecycle: the actions.
+ */
+static void haggle(struct nbds_client *c)
+{
+	c->state = NBDS_OPTIONS;
+}
+
+static void transmit(struct nbds_client *c)
+{
+	c->state = NBDS_TRANSMISSION;
+	loop_timer_stop(c->timer);
+	log_debug("nbd client %s: uses %s", c->peer, c->export->name);
+}
+
+static void part(struct nbds_client *c)
+{
+	c->state = NBDS_PARTING;
+	loop_timer_set(c->timer, c->server->limits.linger);
+}
+
+static void refuse(struct nbds_client *c)
+{
+	c->state = NBDS_REFUSING;
+	nbds_client_kick(c);
+}
+
+static void leave(struct nbds_client *c)
+{
+	struct nbds_request *req = c->receiving;
+
+	c->state = NBDS_LEAVING;
+	c->receiving = NULL;
+	if (req)
+		nbds_request_release(req);
+	nbds_client_kick(c);
+}
+
+static void let_be(struct nbds_client *c)
+{
+	nbds_client_kick(c);
+}
+
+static void end(struct nbds_client *c, bool abort)
+{
+	struct nbds_request *req = c->receiving;
+
+	c->state = NBDS_GONE;
+	pump_free(c->pump, abort);
+	c->pump = NULL;
+	loop_timer_stop(c->timer);
+	c->receiving = NULL;
+	if (req)
+		nbds_request_release(req);
+	outq_drop(&c->out);
+	nbds_client_kick(c);
+}
+
+static void hang_up(struct nbds_client *c)
+{
+	end(c, false);
+}
+
+static void cut(struct nbds_client *c)
+{
+	end(c, true);
+}
+
+#define ST(id) (1u << NBDS_##id)
+#define LIVE   (ST(GONE) - 1)
+
+static const struct {
+	unsigned states;
+	enum nbds_event event;
+	void (*action)(struct nbds_client *c);
+} lifecycle[] = {
+	{ST(FLAGS), NBDS_EV_GREETED, haggle},
+	{ST(OPTIONS), NBDS_EV_CHOSEN, transmit},
+	{ST(OPTIONS), NBDS_EV_ABORT, part},
+	{ST(TRANSMISSION) | ST(REFUSING), NBDS_EV_DISC, leave},
+	{ST(TRANSMISSION), NBDS_EV_REMOVED, refuse},
+	{ST(REFUSING) | ST(LEAVING), NBDS_EV_REMOVED, let_be},
+	{ST(REFUSING), NBDS_EV_DRAINED, leave},
+	{ST(LEAVING), NBDS_EV_SENT, hang_up},
+	{LIVE, NBDS_EV_CUT, cut},
+	{LIVE, NBDS_EV_CLOSED, hang_up},
+};
+
+void nbds_client_event(struct nbds_client *c, enum nbds_event event)
+{
+	for (size_t i = 0; i < sizeof lifecycle / sizeof *lifecycle; i++) {
+		if (lifecycle[i].event == event &&
+			(lifecycle[i].states & 1u << c->state)) {
+			lifecycle[i].action(c);
+			return;
+		}
+	}
+	log_error("nbd client %s: cut off: %s while %s", c->peer,
+		event_names[event], state_names[c->state]);
+	if (c->state != NBDS_GONE)
+		cut(c);
+}
+
+/*
+ * The engine.
+ */
+static int discard(struct nbds_client *c)
+{
+	intake_consume(&c->in, intake_len(&c->in));
+	return 0;
+}
+
+static int (*const steps[])(struct nbds_client *c) = {
+	[NBDS_FLAGS] = nbds_handshake_step,
+	[NBDS_OPTIONS] = nbds_option_step,
+	[NBDS_PARTING] = discard,
+	[NBDS_TRANSMISSION] = nbds_request_step,
+	[NBDS_REFUSING] = nbds_request_step,
+	[NBDS_LEAVING] = discard,
+};
+
+/* Parses what is staged. 0 or -errno. */
+static int parse(struct nbds_client *c)
+{
+	int rc = 1;
+
+	while (rc > 0 && c->state != NBDS_GONE && !intake_diverting(&c->in)) {
+		if (c->receiving)
+			nbds_request_received(c);
+		rc = steps[c->state](c);
+	}
+	return rc;
+}
+
+static int client_rx(void *engine, struct iovec *iov)
+{
+	struct nbds_client *c = engine;
+
+	if (c->blocked || c->state == NBDS_LEAVING)
+		return 0;
+	return intake_iov(&c->in, iov);
+}
+
+static int client_rx_commit(void *engine, size_t n)
+{
+	struct nbds_client *c = engine;
+
+	intake_commit(&c->in, n);
+	return parse(c);
+}
+
+static int client_tx(void *engine, struct iovec *iov, int max)
+{
+	struct nbds_client *c = engine;
+
+	return outq_iov(&c->out, iov, max);
+}
+
+static void client_tx_commit(void *engine, size_t n)
+{
+	struct nbds_client *c = engine;
+
+	c->progress = loop_now(c->loop);
+	outq_commit(&c->out, n);
+}
+
+static void client_closed(void *engine, int err)
+{
+	struct nbds_client *c = engine;
+
+	if (err == -EPROTO || c->state <= NBDS_PARTING)
+		log_debug("nbd client %s: closed while %s", c->peer,
+			state_names[c->state]);
+	else if (err)
+		(void)nbds_client_complain(
+			c, "connection lost: %s", strerror(-err));
+	nbds_client_event(c, NBDS_EV_CLOSED);
+}
+
+static const struct engine_ops engine_ops = {
+	.rx = client_rx,
+	.rx_commit = client_rx_commit,
+	.tx = client_tx,
+	.tx_commit = client_tx_commit,
+	.closed = client_closed,
+};
+
+void nbds_client_send(struct nbds_client *c, struct outq_item *item)
+{
+	if (outq_is_empty(&c->out)) {
+		c->progress = loop_now(c->loop);
+		if (!loop_timer_is_set(c->timer))
+			loop_timer_set(c->timer, c->server->limits.stall);
+	}
+	outq_push(&c->out, item);
+	pump_tx(c->pump);
+}
+
+int nbds_client_block(struct nbds_client *c)
+{
+	c->blocked = true;
+	return 0;
+}
+
+void nbds_client_kick(struct nbds_client *c)
+{
+	loop_post(c->loop, &c->turn);
+}
+
+static void resume(struct nbds_client *c)
+{
+	int err;
+
+	c->blocked = false;
+	err = parse(c);
+	if (err)
+		nbds_client_event(c, NBDS_EV_CUT);
+	else if (!c->blocked)
+		pump_rx(c->pump);
+}
+
+/* What is left to do after a batch, when no callback is on the stack. */
+static void client_turn(void *arg)
+{
+	struct nbds_client *c = arg;
+
+	if (c->blocked && c->state != NBDS_GONE)
+		resume(c);
+	if (c->state == NBDS_REFUSING && !c->submitted)
+		nbds_client_event(c, NBDS_EV_DRAINED);
+	if (c->state == NBDS_LEAVING && !c->inflight)
+		nbds_client_event(c, NBDS_EV_SENT);
+	if (c->state == NBDS_GONE && !c->inflight)
+		nbds_client_free(c);
+}
+
+/* Output that stalls is looked for when the timer fires, not at every reply. */
+static void check_stall(struct nbds_client *c)
+{
+	uint64_t stall = c->server->limits.stall;
+	uint64_t since = loop_now(c->loop) - c->progress;
+
+	if (outq_is_empty(&c->out))
+		return;
+	if (since < stall) {
+		loop_timer_set(c->timer, stall - since);
+		return;
+	}
+	(void)nbds_client_complain(c, "cut off: it took no reply for %u s",
+		(unsigned)(stall / NS_PER_S));
+	nbds_client_event(c, NBDS_EV_CUT);
+}
+
+static void client_timeout(void *arg)
+{
+	struct nbds_client *c = arg;
+
+	if (c->state > NBDS_PARTING) {
+		check_stall(c);
+		return;
+	}
+	if (c->state != NBDS_PARTING)
+		(void)nbds_client_complain(c,
+			"cut off: no export chosen within %u ms",
+			(unsigned)(c->server->limits.handshake / NS_PER_MS));
+	nbds_client_event(c, NBDS_EV_CUT);
+}
+
+static struct nbds_client *client_alloc(struct nbds_server *server)
+{
+	struct nbds_client *c = calloc(1, sizeof *c);
+
+	if (!c)
+		return NULL;
+	c->server = server;
+	c->loop = server->loop;
+	c->state = NBDS_FLAGS;
+	outq_init(&c->out);
+	SLIST_INIT(&c->spare);
+	loop_task_init(&c->turn, client_turn, c);
+	c->timer = loop_timer_new(c->loop, client_timeout, c);
+	if (c->timer && intake_init(&c->in, NBDS_STAGE) == 0)
+		return c;
+	loop_timer_free(c->timer);
+	free(c);
+	return NULL;
+}
+
+int nbds_client_new(struct nbds_server *server, struct stream *s)
+{
+	struct nbds_client *c = client_alloc(server);
+
+	if (!c) {
+		stream_abort(s);
+		return -ENOMEM;
+	}
+	addr_text(&s->peer, c->peer, sizeof c->peer);
+	c->pump = pump_new(c->loop, s, &engine_ops, c);
+	TAILQ_INSERT_TAIL(&server->clients, c, link);
+	server->nclients++;
+	if (!c->pump || nbds_handshake_greet(c)) {
+		end(c, true);
+		return -ENOMEM;
+	}
+	loop_timer_set(c->timer, server->limits.handshake);
+	return 0;
+}
+
+void nbds_client_free(struct nbds_client *c)
+{
+	assert(c->state == NBDS_GONE && !c->inflight);
+	TAILQ_REMOVE(&c->server->clients, c, link);
+	c->server->nclients--;
+	if (c->export)
+		nbds_export_leave(c->export);
+	nbds_request_fini(c);
+	intake_fini(&c->in);
+	loop_unpost(c->loop, &c->turn);
+	loop_timer_free(c->timer);
+	free(c);
+}
