@@ -167,13 +167,15 @@ int designator_wwid(char *wwid, const void *page, size_t len)
 int wwid_from_serial(char *wwid, const struct inquiry *inq, const char *serial)
 {
 	char whole[WWID_MAX];
+	int len;
 
 	*wwid = '\0';
 	if (!*serial)
 		return -ENOENT;
-	snprintf(whole, sizeof whole, "%s_%s_%s", inq->vendor, inq->product,
-		serial);
-	if (put_text(wwid, "serial.", (const uint8_t *)whole, strlen(whole)))
+	len = snprintf(whole, sizeof whole, "%s_%s_%s", inq->vendor,
+		inq->product, serial);
+	if (len < WWID_MAX &&
+		put_text(wwid, "serial.", (const uint8_t *)whole, (size_t)len))
 		return 0;
 	*wwid = '\0';
 	return -ENOENT;

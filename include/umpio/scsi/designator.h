@@ -63,7 +63,7 @@ bool designator_next(struct cursor *c, struct designator *d);
 int designator_wwid(char *wwid, const void *page, size_t len);
 
 /* The WWID of a unit without a usable page 83h: serial.VENDOR_PRODUCT_SERIAL.
- * -ENOENT when the serial number is empty. */
+ * -ENOENT when the serial number is empty, or too long: it is not cut. */
 int wwid_from_serial(
 	char *wwid, const struct inquiry *inquiry, const char *serial);
 
