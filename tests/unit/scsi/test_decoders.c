@@ -511,7 +511,7 @@ Test(lun, forms)
 		unhex(cases[i].hex);
 		cr_expect_eq(lun_encode(lun, cases[i].number), 0);
 		cr_expect_arr_eq(lun, page, LUN_LEN, "%zu", i);
-		cr_expect_eq(lun_number(lun), cases[i].number);
+		cr_expect_eq(lun_number(lun), (int32_t)cases[i].number);
 		snprintf(number, sizeof number, "%u", cases[i].number);
 		cr_expect_str_eq(lun_text(lun, text), number);
 	}

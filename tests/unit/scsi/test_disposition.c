@@ -122,7 +122,7 @@ Test(disposition, table)
 		struct disposition d =
 			ask(cases[i].status, cases[i].sense, false);
 
-		cr_expect_eq(d.action, cases[i].action, "%02x %06x: %s",
+		cr_expect_eq((int)d.action, cases[i].action, "%02x %06x: %s",
 			cases[i].status, cases[i].sense, d.what);
 		cr_expect_eq(d.error, cases[i].error, "%02x %06x: %s",
 			cases[i].status, cases[i].sense, d.what);
