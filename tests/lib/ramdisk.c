@@ -10,11 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <umpio/base/addr.h>
 #include <umpio/base/units.h>
 #include <umpio/frontend.h>
 #include <umpio/loop.h>
 
 #include "t_blkdev.h"
+
+#define NBD_MAX 4
 
 struct ramdisk {
 	struct loop *loop;
@@ -27,6 +30,11 @@ struct ramdisk {
 	struct fblk_mount *mount;
 	struct fblk *fblk;
 
+	struct addr nbd_at[NBD_MAX];
+	struct nbds_server *nbd[NBD_MAX];
+	unsigned nnbd;
+	unsigned ending; /* frontends that still have requests */
+
 	struct loop_signal *signals[3];
 };
 
@@ -35,12 +43,36 @@ static const struct option options[] = {
 	{"grow", required_argument, NULL, 'g'},
 	{"delay", required_argument, NULL, 'd'},
 	{"block-size", required_argument, NULL, 'b'},
+	{"nbd", required_argument, NULL, 'n'},
 	{"fuse", required_argument, NULL, 'f'},
 	{"fuse-cache", no_argument, NULL, 'c'},
 	{"allow-other", no_argument, NULL, 'o'},
 	{"read-only", no_argument, NULL, 'r'},
 	{0},
 };
+
+/* unix:PATH or tcp:HOST:PORT, HOST numeric. 0 or -errno. */
+static int nbd_take(struct ramdisk *r, const char *value)
+{
+	struct addr *at = &r->nbd_at[r->nnbd];
+	struct endpoint ep;
+	int err;
+
+	if (r->nnbd == NBD_MAX)
+		return -EINVAL;
+	if (strncmp(value, "unix:", 5) == 0) {
+		err = addr_from_unix(at, value + 5);
+	} else if (strncmp(value, "tcp:", 4) == 0) {
+		err = endpoint_parse(&ep, value + 4, strlen(value + 4), 10809);
+		if (!err)
+			err = addr_from_endpoint(at, &ep);
+	} else {
+		err = -EINVAL;
+	}
+	if (!err)
+		r->nnbd++;
+	return err;
+}
 
 /* 0 or -EINVAL. */
 static int option_take(struct ramdisk *r, int option, const char *value)
@@ -56,6 +88,7 @@ static int option_take(struct ramdisk *r, int option, const char *value)
 			return -EINVAL;
 		r->ram_options.block_size = (uint32_t)block_size;
 		return 0;
+	case 'n': return nbd_take(r, value);
 	case 'f': r->fuse_file = value; return 0;
 	case 'c': r->fuse_options.cache = true; return 0;
 	case 'o': r->fuse_options.allow_other = true; return 0;
@@ -82,23 +115,43 @@ static int options_take(struct ramdisk *r, int argc, char **argv)
 	return optind == argc ? 0 : -EINVAL;
 }
 
+static void one_ended(struct ramdisk *r)
+{
+	if (--r->ending == 0)
+		loop_stop(r->loop);
+}
+
 static void on_drained(void *arg)
 {
 	struct ramdisk *r = arg;
 
 	fblk_free(r->fblk);
 	r->fblk = NULL;
-	loop_stop(r->loop);
+	one_ended(r);
 }
 
+static void on_removed(void *arg)
+{
+	one_ended(arg);
+}
+
+/* All frontends let go of the device, then the loop ends. */
 static void on_end(void *arg)
 {
 	struct ramdisk *r = arg;
 
-	if (r->fblk)
+	if (r->ending)
+		return;
+	r->ending = 1;
+	for (unsigned i = 0; i < r->nnbd; i++) {
+		r->ending++;
+		nbds_export_remove(r->nbd[i], "ram", false, on_removed, r);
+	}
+	if (r->fblk) {
+		r->ending++;
 		fblk_drain(r->fblk, on_drained, r);
-	else
-		loop_stop(r->loop);
+	}
+	one_ended(r);
 }
 
 static void on_show(void *arg)
@@ -123,6 +176,24 @@ static void on_grow(void *arg)
 		t_blkdev_resize(r->ram, r->grow);
 }
 
+/* 0 or -errno. */
+static int nbd_start(struct ramdisk *r)
+{
+	const struct nbds_options nbd_options = {0};
+	int err = 0;
+
+	for (unsigned i = 0; i < r->nnbd && !err; i++) {
+		r->nbd[i] = nbds_server_new(
+			r->loop, &r->nbd_at[i], -1, &nbd_options, &err);
+		if (r->nbd[i])
+			err = nbds_export_add(
+				r->nbd[i], "ram", t_blkdev_dev(r->ram));
+	}
+	if (err)
+		fprintf(stderr, "ramdisk: nbd: %s\n", strerror(-err));
+	return err;
+}
+
 static int ramdisk_start(struct ramdisk *r)
 {
 	uint64_t size = r->ram_options.size;
@@ -140,6 +211,8 @@ static int ramdisk_start(struct ramdisk *r)
 	r->signals[0] = loop_signal_new(r->loop, SIGTERM, on_end, r);
 	r->signals[1] = loop_signal_new(r->loop, SIGUSR1, on_show, r);
 	r->signals[2] = loop_signal_new(r->loop, SIGUSR2, on_grow, r);
+	if (nbd_start(r))
+		return -EIO;
 	if (!r->fuse_file)
 		return 0;
 
@@ -158,6 +231,8 @@ static int ramdisk_start(struct ramdisk *r)
 static void ramdisk_stop(struct ramdisk *r)
 {
 	fblk_unmount(r->mount);
+	for (unsigned i = 0; i < r->nnbd; i++)
+		nbds_server_free(r->nbd[i]);
 	for (size_t i = 0; i < 3; i++)
 		loop_signal_free(r->signals[i]);
 	t_blkdev_free(r->ram);
