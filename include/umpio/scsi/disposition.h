@@ -31,18 +31,16 @@ enum disposition_action {
 #define DISPOSITION_REREAD_IDENTITY 0x002u /* INQUIRY, VPD 80 and 83 */
 #define DISPOSITION_REREAD_ALUA     0x004u
 #define DISPOSITION_REREAD_MODE     0x008u /* write protect, WCE */
-#define DISPOSITION_CACHE_SUSPECT                                              \
-	0x010u                          /* a volatile cache may be lost:       \
-					 * unflushed writes are unsafe */
-#define DISPOSITION_THIN_WARNING 0x020u /* tell the operator, once */
-#define DISPOSITION_UNSUPPORTED  0x040u /* switch the feature off */
-#define DISPOSITION_WRITE_ERROR                                                \
-	0x080u                         /* deferred error: an earlier write     \
-					* was lost; the next flush fails */
-#define DISPOSITION_RESERVATION 0x100u /* reservations changed */
-#define DISPOSITION_QUEUE_FULL  0x200u /* less depth on this path */
-#define DISPOSITION_START_UNIT  0x400u /* START STOP UNIT before retry */
-#define DISPOSITION_RECOVERED   0x800u /* succeeded with trouble: log it */
+/* a volatile cache may be lost: unflushed writes are unsafe */
+#define DISPOSITION_CACHE_SUSPECT   0x010u
+#define DISPOSITION_THIN_WARNING    0x020u /* tell the operator, once */
+#define DISPOSITION_UNSUPPORTED     0x040u /* switch the feature off */
+/* deferred error: an earlier write was lost; the next flush fails */
+#define DISPOSITION_WRITE_ERROR     0x080u
+#define DISPOSITION_RESERVATION     0x100u /* reservations changed */
+#define DISPOSITION_QUEUE_FULL      0x200u /* less depth on this path */
+#define DISPOSITION_START_UNIT      0x400u /* START STOP UNIT before retry */
+#define DISPOSITION_RECOVERED       0x800u /* succeeded with trouble: log it */
 
 struct disposition {
 	enum disposition_action action;
@@ -57,8 +55,7 @@ struct disposition {
 			    * constant, never NULL */
 };
 
-/* `sense` is NULL or of `len` bytes, and looked at for CHECK CONDITION alone.
- */
+/* `sense` is NULL or of `len` bytes, looked at for CHECK CONDITION alone. */
 struct disposition disposition_of(
 	uint8_t status, const void *sense, size_t len);
 
