@@ -44,6 +44,8 @@ struct section *settings_add(
 	struct settings *s, enum setting_scope scope, const char *name)
 {
 	assert(scope != SETTING_DAEMON);
+	if (!settings_name_valid(name))
+		return NULL;
 	struct section **end =
 		scope == SETTING_TARGET ? &s->targets : &s->devices;
 	while (*end)
@@ -87,14 +89,8 @@ bool settings_is_set(
 }
 
 /* The table's default, which it holds as text. */
-static uint64_t default_number(
-	const struct settings *s, const struct section *device, enum setting id)
+static uint64_t default_number(enum setting id)
 {
-	/* Several connections are worth little when one of them takes the
-	 * session down with it (RFC 7143 7.1.4.4). */
-	if (id == SET_ERROR_RECOVERY_LEVEL &&
-		settings_number(s, device, SET_MAX_CONNECTIONS) > 1)
-		return 2;
 	uint64_t number = 0;
 	const struct setting_info *info = setting_info(id);
 	if (info->def) {
@@ -110,7 +106,7 @@ uint64_t settings_number(
 {
 	assert(setting_info(id)->type <= SETTING_SIZE);
 	const struct setting_value *value = find_value(s, device, id);
-	return value ? value->number : default_number(s, device, id);
+	return value ? value->number : default_number(id);
 }
 
 bool settings_bool(

@@ -82,7 +82,8 @@ void settings_free(struct settings *s); /* NULL is allowed */
  * characters other than / and ], not `.` or `..`, no blank at either end. */
 bool settings_name_valid(const char *name);
 
-/* A new section, at the end of its list, owned by `s`. NULL without memory. */
+/* A new section, at the end of its list, owned by `s`. NULL without memory, or
+ * when the name is not valid. */
 struct section *settings_add(struct settings *s, enum setting_scope scope,
 	const char *name);
 struct section *settings_find(const struct settings *s,
