@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Every word that a device's event may bear, once: umpio_mpio sends them, the
+ * manual lists them.
+ *
+ *   X(ID, "word", help)
+ *
+ * No include guard: defining X and including this is how it is used.
+ */
+
+X(PATH_UP, "path-up",
+	"a path is active, for the first time or again: it is logged in, and "
+	"leads to the right LUN")
+X(PATH_FAILED, "path-failed",
+	"a path carries no I/O any more, or could not be brought up")
+X(PATH_REFUSED, "path-refused",
+	"a path leads to another LUN, or to none that can be served, and is "
+	"kept out")
+X(PATH_DISABLED, "path-disabled", "a path was taken out of use by command")
+X(PATH_ENABLED, "path-enabled", "a path was given back by command")
+X(TASKS_MOVED, "tasks-moved",
+	"commands that a path had not finished were sent over another one")
+X(DEVICE_UP, "device-up", "every path of the device is active")
+X(DEVICE_DEGRADED, "device-degraded", "some paths of the device are not active")
+X(DEVICE_QUEUEING, "device-queueing",
+	"the device has no path left; requests are held")
+X(DEVICE_FAILED, "device-failed",
+	"the device had no path for longer than no-path-timeout; requests fail")

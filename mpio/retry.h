@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What becomes of a command that a path has ended: a pure function of its kind,
+ * its result and what happened to it before. All kinds here are idempotent, so
+ * an unknown outcome may be tried again; what keeps an old copy from undoing a
+ * newer write is the range lock (rangelock_upgrade()).
+ */
+#ifndef MPIO_RETRY_H
+#define MPIO_RETRY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct path_result;
+
+enum io_kind { IO_READ, IO_WRITE, IO_SYNC, IO_UNMAP, IO_WRITE_SAME, IO_KINDS };
+
+enum retry_action {
+	RETRY_COMPLETE,
+	RETRY_HERE,      /* the same path, at once */
+	RETRY_ELSEWHERE, /* another path if there is one, at once */
+	RETRY_LATER,     /* any path, after `delay` */
+	RETRY_FAIL,      /* `error` is the answer */
+};
+
+/* What happened to one command before; zero at first. */
+struct retry_history {
+	const char *cause; /* of the last retry */
+	uint64_t since;    /* loop_now() of the first retry for that cause */
+	unsigned tries;    /* retries for that cause */
+	unsigned total;    /* retries after any answer or time-out */
+};
+
+struct retry_verdict {
+	enum retry_action action;
+	int error;        /* -errno for a frontend */
+	uint64_t delay;   /* ns */
+	unsigned flags;   /* DISPOSITION_* of the answer */
+	bool path_bad;    /* the path is no use until it was probed again */
+	bool path_dying;  /* its transport is gone: down will follow */
+	bool unknown;     /* an old copy may still be executed */
+	const char *what; /* a constant, for logs */
+};
+
+/* Judges `result`, and counts in `history`. */
+struct retry_verdict retry_judge(enum io_kind kind,
+	const struct path_result *result, struct retry_history *history,
+	uint64_t now);
+
+#endif
