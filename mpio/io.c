@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "io.h"
+
+#include "mpdev.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <umpio/base/log.h>
+#include <umpio/base/units.h>
+#include <umpio/scsi/disposition.h>
+
+/* How long a path may take for one command. */
+static const uint64_t deadline_of[IO_KINDS] = {
+	[IO_READ] = 30 * NS_PER_S,
+	[IO_WRITE] = 30 * NS_PER_S,
+	[IO_SYNC] = 60 * NS_PER_S,
+	[IO_UNMAP] = 60 * NS_PER_S,
+	[IO_WRITE_SAME] = 60 * NS_PER_S,
+};
+
+static void tell(void *arg);
+static void delay_over(void *arg);
+
+int io_queue_init(struct mpdev *dev)
+{
+	struct io_queue *q = &dev->io;
+
+	TAILQ_INIT(&q->spare);
+	TAILQ_INIT(&q->held);
+	TAILQ_INIT(&q->delayed);
+	TAILQ_INIT(&q->ended);
+	loop_task_init(&q->tell, tell, dev);
+	q->delay = loop_timer_new(dev->loop, delay_over, dev);
+	return q->delay ? 0 : -ENOMEM;
+}
+
+void io_queue_fini(struct mpdev *dev)
+{
+	struct io_queue *q = &dev->io;
+	struct io *io;
+
+	assert(TAILQ_EMPTY(&q->held) && TAILQ_EMPTY(&q->delayed) &&
+		TAILQ_EMPTY(&q->ended));
+	while ((io = TAILQ_FIRST(&q->spare))) {
+		TAILQ_REMOVE(&q->spare, io, link);
+		free(io);
+	}
+	loop_unpost(dev->loop, &q->tell);
+	loop_timer_free(q->delay);
+}
+
+static void answered(struct path_cmd *cmd);
+
+struct io *io_new(struct mpdev *dev, enum io_kind kind)
+{
+	struct io *io = TAILQ_FIRST(&dev->io.spare);
+
+	if (io)
+		TAILQ_REMOVE(&dev->io.spare, io, link);
+	else if (!(io = calloc(1, sizeof *io)))
+		return NULL;
+	io->dev = dev;
+	io->kind = (uint8_t)kind;
+	io->path = NULL;
+	io->from = -1;
+	io->error = 0;
+	io->history = (struct retry_history){0};
+	io->range = NULL;
+	io->cmd.direction = PATH_NO_DATA;
+	io->cmd.len = 0;
+	io->cmd.data = NULL;
+	io->cmd.done = answered;
+	io->cmd.arg = io;
+	return io;
+}
+
+void io_put(struct io *io)
+{
+	TAILQ_INSERT_HEAD(&io->dev->io.spare, io, link);
+}
+
+/* Ends `io` with `err`, from the task: its owner may be in the middle of
+ * something. */
+static void end_later(struct io *io, int err)
+{
+	struct mpdev *dev = io->dev;
+
+	io->error = err;
+	TAILQ_INSERT_TAIL(&dev->io.ended, io, link);
+	loop_post(dev->loop, &dev->io.tell);
+}
+
+static void tell(void *arg)
+{
+	struct mpdev *dev = arg;
+	struct io *io;
+
+	while ((io = TAILQ_FIRST(&dev->io.ended))) {
+		TAILQ_REMOVE(&dev->io.ended, io, link);
+		io->done(io, io->error);
+	}
+}
+
+static void hold(struct io *io)
+{
+	struct mpdev *dev = io->dev;
+	int err = mpdev_no_path_error(dev);
+
+	if (err) {
+		end_later(io, err);
+		return;
+	}
+	TAILQ_INSERT_TAIL(&dev->io.held, io, link);
+	dev->io.nheld++;
+	mpdev_waiting(dev);
+}
+
+static struct mpath *path_by_id(struct mpdev *dev, int id)
+{
+	struct mpath *mp;
+
+	TAILQ_FOREACH (mp, &dev->paths, link)
+		if (mp->id == id)
+			return mp;
+	return NULL;
+}
+
+/* `io` goes over `mp` although another path had it before. */
+static void note_move(struct io *io, const struct mpath *mp)
+{
+	struct mpath *from;
+
+	if (io->from == mp->id)
+		return;
+	from = path_by_id(io->dev, io->from);
+	if (from)
+		mpath_moved(from);
+	else
+		io->dev->failovers++;
+}
+
+static void send_over(struct io *io, struct mpath *mp)
+{
+	io->path = mp;
+	io->sent = loop_now(io->dev->loop);
+	io->cmd.deadline = io->sent + deadline_of[io->kind];
+	mp->inflight++;
+	path_submit(mp->path, &io->cmd);
+}
+
+void io_submit(struct io *io)
+{
+	struct mpath *mp = mpdev_pick(io->dev, io->from);
+
+	if (!mp) {
+		hold(io);
+		return;
+	}
+	if (io->from >= 0)
+		note_move(io, mp);
+	send_over(io, mp);
+}
+
+void io_release_held(struct mpdev *dev)
+{
+	struct io_list held = TAILQ_HEAD_INITIALIZER(held);
+	struct io *io;
+
+	TAILQ_CONCAT(&held, &dev->io.held, link);
+	dev->io.nheld = 0;
+	while ((io = TAILQ_FIRST(&held))) {
+		TAILQ_REMOVE(&held, io, link);
+		io_submit(io);
+	}
+}
+
+static void fail_list(struct io_list *list, int err)
+{
+	struct io *io;
+
+	while ((io = TAILQ_FIRST(list))) {
+		TAILQ_REMOVE(list, io, link);
+		end_later(io, err);
+	}
+}
+
+void io_fail_held(struct mpdev *dev, int err)
+{
+	fail_list(&dev->io.held, err);
+	dev->io.nheld = 0;
+	fail_list(&dev->io.delayed, err);
+	loop_timer_stop(dev->io.delay);
+}
+
+/* The list stays in order of time; most delays are longer than those there. */
+static void submit_after(struct io *io, uint64_t delay)
+{
+	struct mpdev *dev = io->dev;
+	struct io *before = TAILQ_LAST(&dev->io.delayed, io_list);
+
+	io->due = loop_now(dev->loop) + delay;
+	while (before && before->due > io->due)
+		before = TAILQ_PREV(before, io_list, link);
+	if (before) {
+		TAILQ_INSERT_AFTER(&dev->io.delayed, before, io, link);
+		return;
+	}
+	TAILQ_INSERT_HEAD(&dev->io.delayed, io, link);
+	loop_timer_set(dev->io.delay, delay);
+}
+
+static void delay_over(void *arg)
+{
+	struct mpdev *dev = arg;
+	uint64_t now = loop_now(dev->loop);
+	struct io *io;
+
+	while ((io = TAILQ_FIRST(&dev->io.delayed)) && io->due <= now) {
+		TAILQ_REMOVE(&dev->io.delayed, io, link);
+		io_submit(io);
+	}
+	if (io)
+		loop_timer_set(dev->io.delay, io->due - now);
+}
+
+static void account(struct mpath *mp, const struct io *io)
+{
+	uint64_t us = (loop_now(mp->dev->loop) - io->sent) / NS_PER_US;
+
+	if (io->kind == IO_READ) {
+		mp->reads++;
+		mp->read_bytes += io->cmd.len;
+		histogram_add(&mp->read_latency, us);
+	} else if (io->kind == IO_WRITE) {
+		mp->writes++;
+		mp->write_bytes += io->cmd.len;
+		histogram_add(&mp->write_latency, us);
+	}
+}
+
+/* What an answer says besides the fate of its command. */
+static void heed(struct io *io, struct mpath *mp, const struct retry_verdict *v)
+{
+	struct mpdev *dev = io->dev;
+
+	if (v->unknown && io->range)
+		rangelock_upgrade(&dev->ranges, io->range);
+	if (v->flags & DISPOSITION_WRITE_ERROR)
+		dev->flush.lost = true;
+	if (v->flags & DISPOSITION_THIN_WARNING && !dev->thin_warned) {
+		dev->thin_warned = true;
+		log_warn("%s: the target runs out of space: %s", dev->blk.name,
+			v->what);
+	}
+	if (v->path_dying && !mp->dying) {
+		mp->dying = true;
+		mpdev_recount(dev);
+	}
+	if (v->path_bad)
+		mpath_bad(mp, v->what);
+	else if (v->flags &
+		 (DISPOSITION_REREAD_IDENTITY | DISPOSITION_REREAD_MODE))
+		mpath_input(mp, INPUT_RECHECK);
+}
+
+static void fail(struct io *io, const struct retry_verdict *v)
+{
+	bool optional = io->kind != IO_READ && io->kind != IO_WRITE;
+
+	if (v->flags & DISPOSITION_UNSUPPORTED && optional) {
+		io->done(io, -EOPNOTSUPP);
+		return;
+	}
+	log_warn("%s: %s failed: %s", io->dev->blk.name,
+		io->kind == IO_READ ? "a read" : "a write or flush", v->what);
+	io->done(io, v->error);
+}
+
+/* The path has not simply succeeded. */
+static void judge(struct io *io, struct mpath *mp)
+{
+	struct mpdev *dev = io->dev;
+	struct retry_verdict v = retry_judge(
+		io->kind, &io->cmd.result, &io->history, loop_now(dev->loop));
+
+	heed(io, mp, &v);
+	if (v.action == RETRY_COMPLETE) {
+		account(mp, io);
+		io->done(io, 0);
+		return;
+	}
+	mp->errors++;
+	if (v.action == RETRY_ELSEWHERE)
+		io->from = mp->id;
+	if (dev->hurry)
+		io->done(io, -ESHUTDOWN);
+	else if (v.action == RETRY_FAIL)
+		fail(io, &v);
+	else if (v.action == RETRY_LATER)
+		submit_after(io, v.delay);
+	else if (v.action == RETRY_HERE && mpath_is_active(mp))
+		send_over(io, mp);
+	else
+		io_submit(io);
+}
+
+static void answered(struct path_cmd *cmd)
+{
+	struct io *io = cmd->arg;
+	struct mpath *mp = io->path;
+
+	io->path = NULL;
+	mp->inflight--;
+	if (cmd->result.outcome != PATH_DONE || cmd->result.status ||
+		cmd->result.residual || cmd->result.overflow) {
+		judge(io, mp);
+		return;
+	}
+	account(mp, io);
+	io->done(io, 0);
+}

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mpath.h"
+
+#include "mpdev.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <umpio/base/log.h>
+#include <umpio/base/units.h>
+#include <umpio/path.h>
+
+#define BACKOFF_FIRST    (100 * NS_PER_MS)
+#define BACKOFF_MAX      (5 * NS_PER_S)
+#define BACKOFF_MAX_LAST (1 * NS_PER_S) /* while no path is active */
+/* Also for what was refused while the device never had a path: a target that
+ * counts wrong passwords must not be asked more often. */
+#define BACKOFF_SLOW     (30 * NS_PER_S)
+/* A path that was active twice within this time goes on with its back-off. */
+#define STABLE           (5 * NS_PER_S)
+#define STOP_GRACE       (5 * NS_PER_S) /* of an orderly stop */
+
+static const char *const phase_names[] = {
+#define X(id) #id,
+	MPATH_PHASES(X)
+#undef X
+};
+
+static const char *const input_names[] = {
+#define X(id) #id,
+	MPATH_INPUTS(X)
+#undef X
+};
+
+static uint64_t now(const struct mpath *mp)
+{
+	return loop_now(mp->dev->loop);
+}
+
+__attribute__((format(printf, 2, 3))) static void set_reason(
+	struct mpath *mp, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(mp->reason, sizeof mp->reason, fmt, ap);
+	va_end(ap);
+}
+
+/*
+ * Coming up
+ */
+static void probed(
+	void *arg, int err, const struct lun_facts *facts, const char *reason);
+
+static void act_start(struct mpath *mp)
+{
+	loop_timer_stop(mp->timer);
+	mp->attempts++;
+	mp->dying = mp->cut = false;
+	mp->phase = PHASE_CONNECTING;
+	path_start(mp->path);
+}
+
+static void act_probe(struct mpath *mp)
+{
+	mp->phase = PHASE_PROBING;
+	mp->probe = lun_probe(mp->dev->loop, mp->path, probed, mp);
+	if (!mp->probe) {
+		set_reason(mp, "no memory for the probe of the LUN");
+		mpath_input(mp, INPUT_REFUSED);
+	}
+	mpdev_update(mp->dev);
+}
+
+static void act_activate(struct mpath *mp)
+{
+	bool news = !mp->was_active || mp->reason[0];
+
+	mp->phase = PHASE_ACTIVE;
+	if (!mp->was_active || now(mp) - mp->active_at >= STABLE)
+		mp->attempts = 0;
+	mp->was_active = true;
+	mp->refused = mp->hopeless = mp->counted = false;
+	mp->reason[0] = '\0';
+	mp->active_at = now(mp);
+	mp->slow_until = 0;
+	if (news)
+		notice_event(mp->dev, mp->id, EVENT_PATH_UP,
+			mp->facts.identity.wwid);
+	mpdev_update(mp->dev);
+}
+
+/* What a failed probe means for the next attempt: -EAGAIN passes by itself. */
+static void refuse(struct mpath *mp, int err, const char *reason)
+{
+	set_reason(mp, "%s", reason);
+	mp->hopeless = err != -EAGAIN;
+	if (mp->hopeless)
+		mp->slow_until = now(mp) + BACKOFF_SLOW;
+	mpath_input(mp, INPUT_REFUSED);
+}
+
+static void probed(
+	void *arg, int err, const struct lun_facts *facts, const char *reason)
+{
+	struct mpath *mp = arg;
+	char why[160];
+
+	mp->probe = NULL;
+	if (err) {
+		refuse(mp, err, reason);
+		return;
+	}
+	mp->facts = *facts;
+	err = mpdev_admit(mp->dev, mp, why, sizeof why);
+	if (err) {
+		mp->refused = true;
+		refuse(mp, err, why);
+		return;
+	}
+	mpath_input(mp, INPUT_PROBED);
+}
+
+/*
+ * Going down
+ */
+static void end_probe(struct mpath *mp)
+{
+	lun_probe_cancel(mp->probe);
+	mp->probe = NULL;
+}
+
+static void stop(struct mpath *mp, bool at_once)
+{
+	if (mp->cut)
+		return;
+	end_probe(mp);
+	mp->phase = PHASE_STOPPING;
+	mp->cut = at_once;
+	if (at_once)
+		loop_timer_stop(mp->timer);
+	else
+		loop_timer_set(mp->timer, STOP_GRACE);
+	path_stop(mp->path, at_once);
+	mpdev_update(mp->dev);
+}
+
+static void act_stop(struct mpath *mp)
+{
+	stop(mp, false);
+}
+
+static void act_cut(struct mpath *mp)
+{
+	stop(mp, true);
+}
+
+static void act_refused(struct mpath *mp)
+{
+	notice_event(mp->dev, mp->id,
+		mp->hopeless ? EVENT_PATH_REFUSED : EVENT_PATH_FAILED,
+		mp->reason);
+	/* A path that does not answer would not log out either. */
+	stop(mp, !mp->hopeless);
+	mpdev_check_hopeless(mp->dev, mp->reason);
+}
+
+static void act_bad(struct mpath *mp)
+{
+	notice_event(mp->dev, mp->id, EVENT_PATH_FAILED, mp->reason);
+	stop(mp, true);
+}
+
+static void act_leave(struct mpath *mp)
+{
+	end_probe(mp);
+	set_reason(mp, "the target asked to be left");
+	mp->phase = PHASE_LEAVING;
+	notice_event(mp->dev, mp->id, EVENT_PATH_FAILED, mp->reason);
+	mpdev_update(mp->dev);
+}
+
+/* Full jitter: up to 0.1 s, doubling; at once the first time. */
+static uint64_t backoff(struct mpath *mp)
+{
+	uint64_t max = mpdev_has_path(mp->dev) ? BACKOFF_MAX : BACKOFF_MAX_LAST;
+	uint64_t delay = BACKOFF_FIRST, random;
+	unsigned n = mp->attempts;
+
+	if (n == 0)
+		return 0;
+	while (--n && delay < max)
+		delay *= 2;
+	if (delay > max)
+		delay = max;
+	loop_random(mp->dev->loop, &random, sizeof random);
+	return random % (delay + 1);
+}
+
+/* Takes up why the path is down; what we noted when we stopped it goes before
+ * what it says itself. */
+static void note_down(struct mpath *mp, const struct path_down *why)
+{
+	uint64_t wait = why->wait;
+
+	if (mp->phase != PHASE_STOPPING) {
+		if (why->reason[0] || !mp->reason[0])
+			set_reason(mp, "%s",
+				why->reason[0] ? why->reason : "it went down");
+		mp->hopeless = why->cure != PATH_RETRY;
+		if (mp->hopeless && wait < BACKOFF_SLOW)
+			wait = BACKOFF_SLOW;
+		if (mp->phase != PHASE_LEAVING)
+			notice_event(
+				mp->dev, mp->id, EVENT_PATH_FAILED, mp->reason);
+	}
+	if (mp->slow_until < now(mp) + wait)
+		mp->slow_until = now(mp) + wait;
+}
+
+static void rest(struct mpath *mp)
+{
+	uint64_t delay = backoff(mp);
+
+	if (mp->slow_until > now(mp) + delay)
+		delay = mp->slow_until - now(mp);
+	mp->start_at = now(mp) + delay;
+	loop_timer_set(mp->timer, delay);
+}
+
+void mpath_sooner(struct mpath *mp)
+{
+	if (mp->phase == PHASE_BACKOFF &&
+		mp->start_at > now(mp) + BACKOFF_MAX_LAST)
+		rest(mp);
+}
+
+static void switch_off(struct mpath *mp)
+{
+	mp->phase = PHASE_OFF;
+	loop_timer_stop(mp->timer);
+	if (mp->removed)
+		loop_post(mp->dev->loop, &mp->reap);
+	mpdev_update(mp->dev);
+	drain_poke(mp->dev);
+}
+
+static void act_down(struct mpath *mp)
+{
+	end_probe(mp);
+	mp->dying = false;
+	if (mp->disabled || mp->removed || mp->dev->drain >= DRAIN_PATHS) {
+		switch_off(mp);
+		return;
+	}
+	mp->phase = PHASE_BACKOFF;
+	mpdev_recount(mp->dev);
+	rest(mp);
+	mpdev_update(mp->dev);
+}
+
+static void act_off(struct mpath *mp)
+{
+	switch_off(mp);
+}
+
+static void act_nothing(struct mpath *mp)
+{
+	(void)mp;
+}
+
+/*
+ * The table
+ */
+#define IN(phase) (1u << PHASE_##phase)
+#define DOWN      (IN(OFF) | IN(BACKOFF))
+#define UP        (IN(PROBING) | IN(ACTIVE))
+#define ANY       (~0u)
+
+static const struct {
+	unsigned phases;
+	enum mpath_input input;
+	void (*act)(struct mpath *mp);
+} table[] = {
+	{DOWN, INPUT_START, act_start},
+	{IN(BACKOFF), INPUT_TIMER, act_start},
+	{IN(STOPPING), INPUT_TIMER, act_cut},
+	{IN(CONNECTING), INPUT_UP, act_probe},
+	{IN(STOPPING), INPUT_UP, act_nothing}, /* it was on its way */
+	{IN(PROBING), INPUT_PROBED, act_activate},
+	{IN(PROBING), INPUT_REFUSED, act_refused},
+	{IN(ACTIVE), INPUT_RECHECK, act_probe},
+	{ANY & ~IN(ACTIVE), INPUT_RECHECK, act_nothing},
+	{UP, INPUT_LEAVE, act_leave},
+	{IN(LEAVING) | IN(STOPPING), INPUT_LEAVE, act_nothing},
+	{UP | IN(LEAVING), INPUT_BAD, act_bad},
+	{ANY & ~UP & ~IN(LEAVING), INPUT_BAD, act_nothing},
+	{ANY & ~DOWN, INPUT_DOWN, act_down},
+	{DOWN, INPUT_STOP, act_off},
+	{ANY & ~DOWN & ~IN(STOPPING), INPUT_STOP, act_stop},
+	{IN(STOPPING), INPUT_STOP, act_nothing},
+	{DOWN, INPUT_CUT, act_off},
+	{ANY & ~DOWN, INPUT_CUT, act_cut},
+};
+
+/* A pair that is not listed is a mistake of the path or of ours; it costs this
+ * path its session, and no more. */
+void mpath_input(struct mpath *mp, enum mpath_input input)
+{
+	for (unsigned i = 0; i < sizeof table / sizeof table[0]; i++)
+		if (table[i].input == input &&
+			table[i].phases & 1u << mp->phase) {
+			table[i].act(mp);
+			return;
+		}
+	log_error("%s: path %d: unexpected %s while %s; starting it anew",
+		mp->dev->blk.name, mp->id, input_names[input],
+		phase_names[mp->phase]);
+	if (!(DOWN & 1u << mp->phase))
+		act_cut(mp);
+}
+
+void mpath_bad(struct mpath *mp, const char *reason)
+{
+	if ((UP | IN(LEAVING)) & 1u << mp->phase)
+		set_reason(mp, "commands fail: %s", reason);
+	mpath_input(mp, INPUT_BAD);
+}
+
+/*
+ * What the path says
+ */
+static void path_is_up(struct path *path)
+{
+	mpath_input(path->owner, INPUT_UP);
+}
+
+static void path_is_down(struct path *path, const struct path_down *why)
+{
+	struct mpath *mp = path->owner;
+	bool news = mp->phase != PHASE_STOPPING;
+
+	note_down(mp, why);
+	mpath_input(mp, INPUT_DOWN);
+	if (news && mp->hopeless)
+		mpdev_check_hopeless(mp->dev, mp->reason);
+}
+
+static void path_is_leaving(struct path *path)
+{
+	mpath_input(path->owner, INPUT_LEAVE);
+}
+
+static const struct path_events path_events = {
+	.up = path_is_up,
+	.down = path_is_down,
+	.leaving = path_is_leaving,
+};
+
+static void timer(void *arg)
+{
+	mpath_input(arg, INPUT_TIMER);
+}
+
+static void reap(void *arg)
+{
+	struct mpath *mp = arg;
+	struct mpdev *dev = mp->dev;
+
+	TAILQ_REMOVE(&dev->paths, mp, link);
+	dev->npaths--;
+	mpath_free(mp);
+	mpdev_update(dev);
+}
+
+static void report_moved(void *arg)
+{
+	struct mpath *mp = arg;
+	char text[64];
+
+	snprintf(text, sizeof text, "%u command%s went to another path",
+		mp->moved, mp->moved == 1 ? "" : "s");
+	mp->moved = 0;
+	notice_event(mp->dev, mp->id, EVENT_TASKS_MOVED, text);
+}
+
+void mpath_moved(struct mpath *mp)
+{
+	if (!mp->counted) {
+		mp->counted = true;
+		mp->failovers++;
+		mp->dev->failovers++;
+	}
+	mp->moved++;
+	loop_post(mp->dev->loop, &mp->moved_task);
+}
+
+struct mpath *mpath_new(struct mpdev *dev, struct path *path, int id)
+{
+	struct mpath *mp = calloc(1, sizeof *mp);
+
+	if (!mp)
+		return NULL;
+	mp->timer = loop_timer_new(dev->loop, timer, mp);
+	if (!mp->timer) {
+		free(mp);
+		return NULL;
+	}
+	loop_task_init(&mp->reap, reap, mp);
+	loop_task_init(&mp->moved_task, report_moved, mp);
+	mp->dev = dev;
+	mp->path = path;
+	mp->id = id;
+	path->events = &path_events;
+	path->owner = mp;
+	return mp;
+}
+
+void mpath_free(struct mpath *mp)
+{
+	assert(mp->phase == PHASE_OFF && !mp->inflight);
+	loop_unpost(mp->dev->loop, &mp->reap);
+	loop_unpost(mp->dev->loop, &mp->moved_task);
+	loop_timer_free(mp->timer);
+	path_free(mp->path);
+	free(mp);
+}
+
+enum mpath_state mpath_state(const struct mpath *mp)
+{
+	if (mp->disabled)
+		return MPATH_DISABLED;
+	if (mp->refused)
+		return MPATH_QUARANTINED;
+	if (mpath_is_active(mp))
+		return MPATH_ACTIVE;
+	return mp->reason[0] ? MPATH_FAILED : MPATH_CONNECTING;
+}

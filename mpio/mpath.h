@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A path of a device: when it connects, is probed, carries commands, is given
+ * up and tried again. The table of states is in mpath.c.
+ */
+#ifndef MPIO_MPATH_H
+#define MPIO_MPATH_H
+
+#include <umpio/loop.h>
+#include <umpio/lun.h>
+#include <umpio/mpio.h>
+
+#define MPATH_PHASES(X)                                                        \
+	X(OFF)        /* down, and stays so: disabled, drained, removed */     \
+	X(BACKOFF)    /* down; the timer will start it */                      \
+	X(CONNECTING) /* started */                                            \
+	X(PROBING)    /* up; which LUN is it? */                               \
+	X(ACTIVE)     /* takes commands */                                     \
+	X(LEAVING)    /* the target wants to be left; commands end */          \
+	X(STOPPING)   /* stopped by us; down will follow */
+
+#define MPATH_INPUTS(X)                                                        \
+	X(START) /* first, or enabled again */                                 \
+	X(TIMER)                                                               \
+	X(UP)                                                                  \
+	X(DOWN)                                                                \
+	X(LEAVE)                                                               \
+	X(PROBED)  /* the right LUN */                                         \
+	X(REFUSED) /* not usable; verdict and reason are noted */              \
+	X(RECHECK) /* the target says that the LUN may have changed */         \
+	X(BAD)     /* a command has shown that it is no use */                 \
+	X(STOP)    /* orderly, by `grace` at the latest */                     \
+	X(CUT)     /* at once */
+
+enum mpath_phase {
+#define X(id) PHASE_##id,
+	MPATH_PHASES(X)
+#undef X
+};
+
+enum mpath_input {
+#define X(id) INPUT_##id,
+	MPATH_INPUTS(X)
+#undef X
+};
+
+struct mpdev;
+
+struct mpath {
+	struct mpdev *dev;
+	struct path *path; /* owned */
+	int id;
+	uint8_t phase; /* enum mpath_phase */
+	bool disabled; /* by command */
+	bool removed;  /* freed when down */
+	bool refused;  /* another LUN: quarantined until a probe says no */
+	bool hopeless; /* its last verdict was one that does not pass */
+	bool dying;    /* its commands have died; down will follow */
+	bool cut;      /* stopped at once */
+	bool was_active;
+	unsigned attempts;   /* to connect since it was last active */
+	uint64_t start_at;   /* loop_now() of the next one, in BACKOFF */
+	uint64_t slow_until; /* loop_now() before which it is not started */
+	uint64_t active_at;  /* loop_now() of the last time it became so */
+	char reason[160];    /* why it is not active; empty: never failed */
+	struct loop_timer *timer;
+	struct loop_task reap, moved_task;
+	struct lun_probe *probe;
+	struct lun_facts facts; /* of the last good probe */
+
+	uint32_t inflight;
+	uint64_t reads, writes, read_bytes, write_bytes, errors, failovers;
+	unsigned moved; /* commands gone to other paths, not reported yet */
+	bool counted;   /* in `failovers`, since it was last active */
+	struct histogram read_latency, write_latency;
+	TAILQ_ENTRY(mpath) link;
+};
+
+TAILQ_HEAD(mpath_list, mpath);
+
+/* Takes the path over, when it succeeds. NULL without memory. */
+struct mpath *mpath_new(struct mpdev *dev, struct path *path, int id);
+
+/* Frees path and object; only when OFF. */
+void mpath_free(struct mpath *mp);
+
+/* Drives the table; never runs the owner's callbacks. */
+void mpath_input(struct mpath *mp, enum mpath_input input);
+
+/* The path has shown that it is no use: BAD, with a reason. */
+void mpath_bad(struct mpath *mp, const char *reason);
+
+/* The device has lost its last path: no long back-off now. */
+void mpath_sooner(struct mpath *mp);
+
+/* A command that this path did not finish has gone to another one. */
+void mpath_moved(struct mpath *mp);
+
+enum mpath_state mpath_state(const struct mpath *mp);
+
+static inline bool mpath_is_active(const struct mpath *mp)
+{
+	return mp->phase == PHASE_ACTIVE && !mp->dying;
+}
+
+#endif

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mpdev.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <umpio/base/buf.h>
+#include <umpio/path.h>
+#include <umpio/scsi/alua.h>
+
+/*
+ * Requests
+ */
+void mpdev_answer(struct mpdev *dev, struct blk_req *blk, int err)
+{
+	if (dev->inside) {
+		blk->priv = (void *)(intptr_t)err;
+		TAILQ_INSERT_TAIL(&dev->answers, blk, link);
+		loop_post(dev->loop, &dev->answer_task);
+		return;
+	}
+	if (blk->op == BLK_WRITE) {
+		buf_put(blk->buf);
+		blk->buf = NULL;
+	}
+	dev->pending--;
+	if (!dev->pending)
+		drain_poke(dev);
+	blk->done(blk, err);
+}
+
+static void answer(void *arg)
+{
+	struct mpdev *dev = arg;
+	struct blk_req *blk;
+
+	while ((blk = TAILQ_FIRST(&dev->answers))) {
+		TAILQ_REMOVE(&dev->answers, blk, link);
+		mpdev_answer(dev, blk, (int)(intptr_t)blk->priv);
+	}
+}
+
+void mpdev_take(struct mpdev *dev, struct blk_req *blk)
+{
+	bool was_inside = dev->inside;
+	int rc = request_check(dev, blk);
+
+	dev->inside = true;
+	if (rc)
+		mpdev_answer(dev, blk, rc < 0 ? rc : 0);
+	else if (blk->op == BLK_FLUSH)
+		flush_add(dev, blk);
+	else
+		request_begin(dev, blk);
+	dev->inside = was_inside;
+}
+
+static void submit(struct blkdev *blkdev, struct blk_req *blk)
+{
+	struct mpdev *dev = (struct mpdev *)blkdev;
+
+	blk->started = loop_now(dev->loop);
+	dev->pending++;
+	if (dev->drain != DRAIN_NONE) {
+		bool was_inside = dev->inside;
+
+		dev->inside = true;
+		mpdev_answer(dev, blk, -ESHUTDOWN);
+		dev->inside = was_inside;
+	} else if (dev->known) {
+		mpdev_take(dev, blk);
+	} else {
+		TAILQ_INSERT_TAIL(&dev->early, blk, link);
+		dev->nearly++;
+		mpdev_waiting(dev);
+	}
+}
+
+static void info(const struct blkdev *blkdev, struct blk_info *info)
+{
+	*info = ((const struct mpdev *)blkdev)->info;
+}
+
+static const struct blkdev_ops blkdev_ops = {.submit = submit, .info = info};
+
+struct blkdev *mpdev_blkdev(struct mpdev *dev)
+{
+	return &dev->blk;
+}
+
+/*
+ * The object
+ */
+static void init_lists(struct mpdev *dev)
+{
+	TAILQ_INIT(&dev->blk.watches);
+	TAILQ_INIT(&dev->paths);
+	TAILQ_INIT(&dev->early);
+	TAILQ_INIT(&dev->answers);
+	TAILQ_INIT(&dev->spare_requests);
+	rangelock_init(&dev->ranges);
+	flush_init(&dev->flush);
+	notices_init(dev);
+	drain_init(dev);
+	loop_task_init(&dev->answer_task, answer, dev);
+}
+
+struct mpdev *mpdev_new(struct loop *loop, const char *name,
+	const struct mpdev_options *options, const struct mpdev_events *events,
+	void *arg)
+{
+	const struct selector *selector = selector_find(options->policy);
+	struct mpdev *dev = selector ? calloc(1, sizeof *dev) : NULL;
+
+	if (!dev)
+		return NULL;
+	dev->blk.ops = &blkdev_ops;
+	dev->blk.loop = dev->loop = loop;
+	dev->blk.name = strdup(name);
+	dev->events = events;
+	dev->arg = arg;
+	dev->selector = selector;
+	dev->no_path_timeout = options->no_path_timeout;
+	dev->read_only = options->read_only;
+	init_lists(dev);
+	dev->no_path = loop_timer_new(loop, mpdev_no_path_over, dev);
+	if (io_queue_init(dev) || !dev->blk.name || !dev->no_path) {
+		mpdev_free(dev);
+		return NULL;
+	}
+	return dev;
+}
+
+void mpdev_free(struct mpdev *dev)
+{
+	struct mpath *mp;
+
+	if (!dev)
+		return;
+	assert(!dev->pending);
+	while ((mp = TAILQ_FIRST(&dev->paths))) {
+		TAILQ_REMOVE(&dev->paths, mp, link);
+		mpath_free(mp);
+	}
+	loop_unpost(dev->loop, &dev->answer_task);
+	loop_unpost(dev->loop, &dev->drain_task);
+	loop_timer_free(dev->no_path);
+	notices_fini(dev);
+	io_queue_fini(dev);
+	request_pool_fini(dev);
+	buf_put(dev->zeroes);
+	free(dev->active);
+	free((char *)dev->blk.name);
+	free(dev);
+}
+
+int mpdev_set_options(struct mpdev *dev, const struct mpdev_options *options)
+{
+	const struct selector *selector = selector_find(options->policy);
+
+	if (!selector || options->read_only != dev->read_only)
+		return -EINVAL;
+	if (selector != dev->selector) {
+		dev->selector = selector;
+		memset(&dev->view.memory, 0, sizeof dev->view.memory);
+	}
+	dev->no_path_timeout = options->no_path_timeout;
+	if (loop_timer_is_set(dev->no_path))
+		loop_timer_set(dev->no_path, dev->no_path_timeout);
+	return 0;
+}
+
+/*
+ * Paths
+ */
+int mpdev_add_path(struct mpdev *dev, struct path *path)
+{
+	struct mpath **active;
+	struct mpath *mp;
+
+	if (dev->drain != DRAIN_NONE)
+		return -ESHUTDOWN;
+	active = realloc(dev->active, (dev->npaths + 1) * sizeof *active);
+	if (!active)
+		return -ENOMEM;
+	dev->active = active;
+	mp = mpath_new(dev, path, dev->next_id);
+	if (!mp)
+		return -ENOMEM;
+	dev->next_id++;
+	dev->npaths++;
+	TAILQ_INSERT_TAIL(&dev->paths, mp, link);
+	mpath_input(mp, INPUT_START);
+	mpdev_update(dev);
+	return mp->id;
+}
+
+static struct mpath *find(struct mpdev *dev, int id)
+{
+	struct mpath *mp;
+
+	TAILQ_FOREACH (mp, &dev->paths, link)
+		if (mp->id == id && !mp->removed)
+			return mp;
+	return NULL;
+}
+
+int mpdev_remove_path(struct mpdev *dev, int id, bool drain)
+{
+	struct mpath *mp = find(dev, id);
+
+	if (!mp)
+		return -ENOENT;
+	mp->removed = true;
+	mpath_input(mp, drain ? INPUT_STOP : INPUT_CUT);
+	return 0;
+}
+
+int mpdev_disable_path(struct mpdev *dev, int id)
+{
+	struct mpath *mp = find(dev, id);
+
+	if (!mp)
+		return -ENOENT;
+	if (mp->disabled)
+		return 0;
+	mp->disabled = true;
+	snprintf(mp->reason, sizeof mp->reason, "taken out of use by command");
+	notice_event(dev, id, EVENT_PATH_DISABLED, mp->reason);
+	mpath_input(mp, INPUT_STOP);
+	return 0;
+}
+
+int mpdev_enable_path(struct mpdev *dev, int id)
+{
+	struct mpath *mp = find(dev, id);
+
+	if (!mp)
+		return -ENOENT;
+	if (!mp->disabled)
+		return 0;
+	mp->disabled = false;
+	mp->attempts = 0;
+	mp->slow_until = 0;
+	notice_event(dev, id, EVENT_PATH_ENABLED, "given back by command");
+	if (mp->phase == PHASE_OFF && dev->drain < DRAIN_PATHS)
+		mpath_input(mp, INPUT_START);
+	return 0;
+}
+
+/*
+ * Snapshots
+ */
+void mpdev_snapshot(const struct mpdev *dev, struct mpdev_snapshot *s)
+{
+	*s = (struct mpdev_snapshot){
+		.state = dev->state,
+		.policy = dev->selector->name,
+		.info = dev->info,
+		.failovers = dev->failovers,
+		.queued = dev->io.nheld + dev->nearly,
+		.paths = dev->npaths,
+		.active = dev->view.nactive,
+	};
+	snprintf(s->wwid, sizeof s->wwid, "%.*s", (int)sizeof s->wwid - 1,
+		dev->facts.identity.wwid);
+}
+
+bool mpdev_path_info(
+	const struct mpdev *dev, unsigned n, struct mpath_info *info)
+{
+	const struct mpath *mp = TAILQ_FIRST(&dev->paths);
+
+	while (mp && n--)
+		mp = TAILQ_NEXT(mp, link);
+	if (!mp)
+		return false;
+	*info = (struct mpath_info){
+		.id = mp->id,
+		.state = mpath_state(mp),
+		.alua = alua_state_name(
+			mp->was_active ? mp->facts.alua_state : ALUA_NONE),
+		.inflight = mp->inflight,
+		.reads = mp->reads,
+		.writes = mp->writes,
+		.read_bytes = mp->read_bytes,
+		.write_bytes = mp->write_bytes,
+		.errors = mp->errors,
+		.failovers = mp->failovers,
+		.read_latency = &mp->read_latency,
+		.write_latency = &mp->write_latency,
+	};
+	snprintf(info->reason, sizeof info->reason, "%s", mp->reason);
+	path_facts(mp->path, &info->facts);
+	path_counters(mp->path, &info->counters);
+	return true;
+}

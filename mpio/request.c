@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "request.h"
+
+#include "mpdev.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <umpio/base/buf.h>
+
+static bool changes(const struct blk_req *blk)
+{
+	return blk->op == BLK_WRITE || blk->op == BLK_TRIM ||
+	       blk->op == BLK_ZERO;
+}
+
+int request_check(const struct mpdev *dev, const struct blk_req *blk)
+{
+	uint64_t size = dev->info.size;
+
+	if (blk->op > BLK_ZERO)
+		return -EINVAL;
+	if (blk->op == BLK_FLUSH)
+		return 0;
+	if (blk->len == 0)
+		return 1;
+	if (changes(blk) && (dev->read_only || dev->info.read_only))
+		return -EPERM;
+	if (blk->offset > size || blk->len > size - blk->offset)
+		return blk->op == BLK_READ ? -EINVAL : -ENOSPC;
+	return 0;
+}
+
+static struct request *request_new(struct mpdev *dev, struct blk_req *blk)
+{
+	struct request *r = TAILQ_FIRST(&dev->spare_requests);
+	uint32_t size = dev->info.block_size;
+
+	if (r)
+		TAILQ_REMOVE(&dev->spare_requests, r, link);
+	else if (!(r = malloc(sizeof *r)))
+		return NULL;
+	*r = (struct request){.dev = dev, .blk = blk};
+	r->lba = blk->offset / size;
+	r->end = (blk->offset + blk->len + size - 1) / size;
+	return r;
+}
+
+static void request_put(struct request *r)
+{
+	buf_put(r->bounce);
+	TAILQ_INSERT_HEAD(&r->dev->spare_requests, r, link);
+}
+
+void request_pool_fini(struct mpdev *dev)
+{
+	struct request *r;
+
+	while ((r = TAILQ_FIRST(&dev->spare_requests))) {
+		TAILQ_REMOVE(&dev->spare_requests, r, link);
+		free(r);
+	}
+}
+
+static void finish(struct request *r)
+{
+	struct mpdev *dev = r->dev;
+	struct blk_req *blk = r->blk;
+	int err = r->err;
+
+	if (changes(blk) && !(blk->flags & BLK_FUA))
+		flush_note_write(&dev->flush);
+	rangelock_release(&dev->ranges, &r->range);
+	request_put(r);
+	mpdev_answer(dev, blk, err);
+}
+
+/* The command of each kind for blocks [at, at + n); its data follow from the
+ * extent. */
+static void build_command(struct io *io, const struct request *r, uint32_t n)
+{
+	const struct extent *x = &r->x;
+	uint8_t *cdb = io->cmd.cdb;
+	struct unmap_range unmap = {.lba = r->at, .blocks = n};
+
+	switch (x->kind) {
+	case IO_READ: cdb_read(cdb, r->at, n, x->flags); break;
+	case IO_WRITE: cdb_write(cdb, r->at, n, x->flags); break;
+	case IO_SYNC: cdb_synchronize_cache16(cdb, r->at, n, 0); break;
+	case IO_WRITE_SAME: cdb_write_same16(cdb, r->at, n, x->flags); break;
+	case IO_UNMAP:
+		unmap_list_build(io->params, sizeof io->params, &unmap, 1);
+		cdb_unmap(cdb, sizeof io->params, false);
+		break;
+	}
+}
+
+static void build_data(struct io *io, const struct request *r, uint32_t n)
+{
+	const struct extent *x = &r->x;
+	uint32_t size = r->dev->info.block_size;
+
+	if (x->kind == IO_UNMAP) {
+		io->cmd.data = io->params;
+		io->cmd.len = sizeof io->params;
+	} else if (x->kind == IO_WRITE_SAME) {
+		io->cmd.data = x->data;
+		io->cmd.len = size;
+	} else if (x->data) {
+		io->cmd.data =
+			x->data + (x->repeat ? 0 : r->at - x->lba) * size;
+		io->cmd.len = n * size;
+	} else {
+		return;
+	}
+	io->cmd.direction = x->kind == IO_READ ? PATH_DATA_IN : PATH_DATA_OUT;
+}
+
+static void request_run(struct request *r);
+
+static void io_done(struct io *io, int err)
+{
+	struct request *r = io->owner;
+
+	io_put(io);
+	r->inflight--;
+	if (err == -EOPNOTSUPP)
+		r->unsupported = true;
+	else if (err && !r->err)
+		r->err = err;
+	request_run(r);
+}
+
+/* Sends what the window has room for. Without memory the phase goes on with
+ * fewer commands, or fails when it has none. */
+static void issue(struct request *r)
+{
+	struct extent *x = &r->x;
+
+	while (r->at < x->end && r->inflight < REQUEST_WINDOW && !r->err &&
+		!r->unsupported) {
+		uint64_t left = x->end - r->at;
+		uint32_t n = left < x->chunk ? (uint32_t)left : x->chunk;
+		struct io *io = io_new(r->dev, x->kind);
+
+		if (!io) {
+			if (!r->inflight)
+				r->err = -ENOMEM;
+			return;
+		}
+		io->done = io_done;
+		io->owner = r;
+		io->range = r->range.state == RANGE_HELD ? &r->range : NULL;
+		build_command(io, r, n);
+		build_data(io, r, n);
+		r->at += n;
+		r->inflight++;
+		io_submit(io);
+	}
+}
+
+/* A target that lacks a command is not asked again; the phase is entered anew
+ * and finds another way. */
+static void learn(struct request *r)
+{
+	struct mpdev *dev = r->dev;
+
+	if (r->x.kind == IO_SYNC)
+		dev->no_sync = true;
+	else if (r->x.kind == IO_UNMAP)
+		dev->no_unmap = true;
+	else if (r->x.flags & CDB_WS_UNMAP)
+		dev->no_unmapping_write_same = true;
+	else
+		dev->no_write_same = true;
+	r->unsupported = false;
+}
+
+/* Enters the next phase that has something to do; false at the end. */
+static bool enter(struct request *r)
+{
+	while (!r->err && *r->phase) {
+		int rc = (*r->phase)(r, &r->x);
+
+		if (rc > 0) {
+			r->at = r->x.lba;
+			r->entered = true;
+			return true;
+		}
+		if (rc < 0)
+			r->err = rc;
+		r->phase++;
+	}
+	return false;
+}
+
+/* Goes through the phases as far as they need no answer. */
+static void request_run(struct request *r)
+{
+	while (r->entered || enter(r)) {
+		issue(r);
+		if (r->inflight)
+			return;
+		r->entered = false;
+		if (r->unsupported)
+			learn(r);
+		else
+			r->phase++;
+	}
+	finish(r);
+}
+
+static void range_granted(struct range *range)
+{
+	request_run((struct request *)((char *)range -
+				       offsetof(struct request, range)));
+}
+
+void request_begin(struct mpdev *dev, struct blk_req *blk)
+{
+	uint32_t size = dev->info.block_size;
+	struct request *r = request_new(dev, blk);
+
+	if (!r) {
+		mpdev_answer(dev, blk, -ENOMEM);
+		return;
+	}
+	r->phase = plan_of(r);
+	if (blk->op != BLK_READ) {
+		r->range.start = r->lba * size;
+		r->range.end = r->end * size;
+		r->range.exclusive = blk->op != BLK_TRIM &&
+				     (blk->offset % size || blk->len % size);
+		r->range.granted = range_granted;
+		if (!rangelock_acquire(&dev->ranges, &r->range))
+			return;
+	}
+	request_run(r);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A block request while the device works on it: a plan of phases, one after the
+ * other, each of which is a run of blocks moved by one or several commands. Up
+ * to REQUEST_WINDOW commands of a phase are on their way at once, so a request
+ * costs the same whatever limits a target claims.
+ */
+#ifndef MPIO_REQUEST_H
+#define MPIO_REQUEST_H
+
+#include "rangelock.h"
+#include "retry.h"
+
+#include <umpio/blkdev.h>
+
+#define REQUEST_WINDOW 8
+
+struct buf;
+struct mpdev;
+struct request;
+
+/* What one phase does: blocks [lba, end), at most `chunk` in one command. */
+struct extent {
+	uint64_t lba, end;
+	uint32_t chunk;
+	uint8_t kind;  /* enum io_kind */
+	uint8_t flags; /* of the CDB */
+	bool repeat;   /* every command has the same data */
+	uint8_t *data; /* NULL: the command has none, or its own */
+};
+
+/* Says what the phase does: 1 and an extent, 0 for nothing, or -errno. It is
+ * asked again when a command of it turned out to be unsupported. */
+typedef int phase_fn(struct request *r, struct extent *x);
+
+struct request {
+	struct mpdev *dev;
+	struct blk_req *blk;
+	phase_fn *const *phase; /* the one under way; NULL at the end */
+	struct extent x;
+	uint64_t at;       /* next block of it without a command */
+	uint64_t lba, end; /* blocks touched, rounded outward */
+	unsigned inflight;
+	int err;
+	bool entered, unsupported;
+	struct range range; /* of writers */
+	struct buf *bounce; /* NULL: none; aligned data of an unaligned one */
+	TAILQ_ENTRY(request) link; /* of the pool */
+};
+
+TAILQ_HEAD(request_list, request);
+
+/* Takes a request of a device that is known; everything but FLUSH. */
+void request_begin(struct mpdev *dev, struct blk_req *blk);
+
+/* 0, or the -errno with which a request is answered at once; 1 when there is
+ * nothing to do. */
+int request_check(const struct mpdev *dev, const struct blk_req *blk);
+
+/* Frees the pool; no request may be under way. */
+void request_pool_fini(struct mpdev *dev);
+
+/* The plan for a request (plan.c); rmw.c has those of unaligned ones. */
+phase_fn *const *plan_of(const struct request *r);
+phase_fn *const *rmw_plan_of(enum blk_op op);
+/* Phases that both kinds of plan have. */
+phase_fn plan_write, plan_zero, plan_sync;
+
+#endif
