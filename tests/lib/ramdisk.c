@@ -42,6 +42,7 @@ static const struct option options[] = {
 	{"size", required_argument, NULL, 's'},
 	{"grow", required_argument, NULL, 'g'},
 	{"delay", required_argument, NULL, 'd'},
+	{"reverse", no_argument, NULL, 'v'},
 	{"block-size", required_argument, NULL, 'b'},
 	{"nbd", required_argument, NULL, 'n'},
 	{"fuse", required_argument, NULL, 'f'},
@@ -92,6 +93,7 @@ static int option_take(struct ramdisk *r, int option, const char *value)
 	case 'f': r->fuse_file = value; return 0;
 	case 'c': r->fuse_options.cache = true; return 0;
 	case 'o': r->fuse_options.allow_other = true; return 0;
+	case 'v': r->ram_options.reverse = true; return 0;
 	case 'r':
 		r->fuse_options.read_only = true;
 		r->ram_options.read_only = true;
