@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Commands that change something. None has a time limit of its own: what has
+ * been begun is begun, and giving up here would only hide how it ends. */
+#include <json-c/json.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "commands.h"
+
+/* A file as the daemon, whose working directory is another, has to name it. */
+static void absolute(
+	const char *path, const char *prefix, char *text, size_t size)
+{
+	char here[PATH_MAX];
+	if (*path && *path != '/' && getcwd(here, sizeof here))
+		snprintf(text, size, "%s%s/%s", prefix, here, path);
+	else
+		snprintf(text, size, "%s%s", prefix, path);
+}
+
+static struct json_object *array_of(
+	struct json_object *request, const char *member)
+{
+	struct json_object *array;
+	if (json_object_object_get_ex(request, member, &array))
+		return array;
+	array = json_object_new_array();
+	json_object_object_add(request, member, array);
+	return array;
+}
+
+static void add_frontend(
+	struct json_object *request, const char *kind, const char *place)
+{
+	char text[2 * PATH_MAX];
+	if (strcmp(kind, "fuse") == 0)
+		absolute(place, "", text, sizeof text);
+	else if (strncmp(place, "unix:", 5) == 0)
+		absolute(place + 5, "unix:", text, sizeof text);
+	else
+		snprintf(text, sizeof text, "%s", place);
+	json_object_array_add(
+		array_of(request, kind), json_object_new_string(text));
+}
+
+static bool names_file(const char *key)
+{
+	size_t len = strlen(key), tail = strlen("-file");
+	return len > tail && strcmp(key + len - tail, "-file") == 0;
+}
+
+/* KEY=VALUE into {"options":{KEY:VALUE}}. False: said what is wrong. */
+static bool add_option(
+	struct cli *cli, struct json_object *options, const char *text)
+{
+	char key[64], value[2 * PATH_MAX];
+	size_t len = strcspn(text, "=");
+	if (!text[len] || len == 0 || len >= sizeof key) {
+		cli_misuse(cli, "-o: `%.64s` is not KEY=VALUE", text);
+		return false;
+	}
+	memcpy(key, text, len);
+	key[len] = '\0';
+	if (json_object_object_get_ex(options, key, NULL)) {
+		cli_misuse(cli, "-o %s is given twice", key);
+		return false;
+	}
+	if (names_file(key))
+		absolute(text + len + 1, "", value, sizeof value);
+	else
+		snprintf(value, sizeof value, "%s", text + len + 1);
+	cli_add(options, key, value);
+	return true;
+}
+
+static bool add_given(struct cli *cli, struct json_object *request,
+	struct json_object *options)
+{
+	for (unsigned i = 0; i < cli->args.ngiven; i++) {
+		const struct arg_given *given = &cli->args.given[i];
+		const char *name = given->option->name;
+		if (strcmp(name, "nbd") == 0 || strcmp(name, "fuse") == 0)
+			add_frontend(request, name, given->value);
+		else if (strcmp(name, "policy") == 0)
+			cli_add(request, "policy", given->value);
+		else if (strcmp(name, "option") == 0 &&
+			 !add_option(cli, options, given->value))
+			return false;
+	}
+	return true;
+}
+
+int cmd_attach(struct cli *cli)
+{
+	struct json_object *request = cli_request("attach");
+	struct json_object *options = json_object_new_object();
+	cli_add(request, "name", cli->args.words[0]);
+	for (unsigned i = 1; i < cli->args.nwords; i++)
+		json_object_array_add(array_of(request, "urls"),
+			json_object_new_string(cli->args.words[i]));
+	array_of(request, "nbd");
+	array_of(request, "fuse");
+	json_object_object_add(request, "options", options);
+	if (!add_given(cli, request, options)) {
+		json_object_put(request);
+		return CLI_USAGE;
+	}
+	return cli_order(cli, request, 0);
+}
+
+int cmd_detach(struct cli *cli)
+{
+	struct json_object *request = cli_request("detach");
+	cli_add(request, "name", cli->args.words[0]);
+	json_object_object_add(request, "now",
+		json_object_new_boolean(args_value(&cli->args, "now") != NULL));
+	return cli_order(cli, request, 0);
+}
+
+int cmd_path(struct cli *cli)
+{
+	const char *const *words = cli->args.words;
+	if (strcmp(words[0], "fail") != 0 && strcmp(words[0], "restore") != 0)
+		return cli_misuse(
+			cli, "path: `%.32s` is not fail or restore", words[0]);
+	struct json_object *request = cli_request("path");
+	cli_add(request, "verb", words[0]);
+	cli_add(request, "device", words[1]);
+	cli_add(request, "path", words[2]);
+	return cli_order(cli, request, 0);
+}
+
+int cmd_reload(struct cli *cli)
+{
+	return cli_order(cli, cli_request("reload"), 0);
+}

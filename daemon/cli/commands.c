@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "commands.h"
+
+#include <string.h>
+
+static const struct arg_option wait_options[] = {
+	{"paths", 0, "N"},
+	{"timeout", 0, "S"},
+	{0},
+};
+
+static const struct arg_option attach_options[] = {
+	{"nbd", 0, "unix:PATH or tcp:HOST:PORT"},
+	{"fuse", 0, "FILE"},
+	{"policy", 0, "NAME"},
+	{"option", 'o', "KEY=VALUE"},
+	{0},
+};
+
+static const struct arg_option detach_options[] = {
+	{"now", 0, NULL},
+	{0},
+};
+
+static const struct arg_option discover_options[] = {
+	{"initiator-name", 0, "IQN"},
+	{"chap-user", 0, "NAME"},
+	{"chap-secret-file", 0, "FILE"},
+	{"isns", 0, NULL},
+	{0},
+};
+
+static const struct arg_option no_options[] = {{0}};
+
+#define ANY 1024
+
+const struct command commands[] = {
+	{"status", "[DEVICE]", "devices and paths: states, totals, in flight",
+		NULL, 0, 1, no_options, cmd_status},
+	{"stats", "[DEVICE]", "recovery counters and latencies of each path",
+		NULL, 0, 1, no_options, cmd_stats},
+	{"wait", "DEVICE [--paths N] [--timeout S]",
+		"wait until N paths (default 1) of a device are active",
+		"  --paths N     how many paths\n"
+		"  --timeout S   give up after S seconds, exit status 1; "
+		"default: never\n",
+		1, 1, wait_options, cmd_wait},
+	{"attach", "NAME URL... [--nbd A] [--fuse F] [--policy P] [-o K=V]",
+		"add a device; several URLs of one LUN are its paths",
+		"  URL           iscsi://[USER@]HOST[:PORT]/TARGET-IQN/LUN\n"
+		"  --nbd A       serve over NBD at unix:PATH or tcp:HOST:PORT; "
+		"repeatable\n"
+		"  --fuse F      serve as a FUSE block file at F; repeatable\n"
+		"  --policy P    how requests are spread over the paths\n"
+		"  -o K=V        any key of a device or target, see "
+		"umpio.conf(5)\n",
+		2, ANY, attach_options, cmd_attach},
+	{"detach", "NAME [--now]", "flush, log out and remove a device",
+		"  --now         do not wait for requests in flight\n", 1, 1,
+		detach_options, cmd_detach},
+	{"path", "fail|restore NAME PATH",
+		"take a path out of use, or bring it back",
+		"  PATH          HOST:PORT of its portal, or its id\n", 3, 3,
+		no_options, cmd_path},
+	{"reload", "", "read the daemon's configuration file again", NULL, 0, 0,
+		no_options, cmd_reload},
+	{"discover", "PORTAL [OPTIONS]",
+		"targets, portals and LUNs; needs no daemon",
+		"  PORTAL                    HOST[:PORT], IPv6 in brackets\n"
+		"  --initiator-name IQN      who to be; default as umpiod\n"
+		"  --chap-user NAME          CHAP name\n"
+		"  --chap-secret-file FILE   file with the CHAP secret, mode "
+		"0600\n",
+		1, 1, discover_options, NULL},
+	{.name = "set", .synopsis = ""},
+	{.name = "fault", .synopsis = ""},
+	{.name = "abort", .synopsis = ""},
+	{.name = "events", .synopsis = ""},
+	{.name = "top", .synopsis = ""},
+	{.name = "upgrade", .synopsis = ""},
+	{.name = "pr", .synopsis = ""},
+	{0},
+};
+
+const struct command *command_find(const char *name)
+{
+	const struct command *command = commands;
+	while (command->name && strcmp(command->name, name) != 0)
+		command++;
+	return command->name ? command : NULL;
+}
