@@ -165,6 +165,8 @@ static void request_done(struct blk_req *blk, int err)
 	struct nbds_client *c = req->client;
 
 	c->submitted--;
+	if (blk->op == BLK_WRITE)
+		blk->buf = NULL; /* was ours until submit */
 	if (c->state == NBDS_GONE) {
 		nbds_request_release(req);
 		return;
@@ -195,9 +197,6 @@ static void submit(struct nbds_request *req, const struct command *cmd)
 	blk->arg = req;
 	c->submitted++;
 	blkdev_submit(c->export->dev, blk);
-	/* A write's reference has passed to the device. */
-	if (cmd->payload)
-		blk->buf = NULL;
 }
 
 /* A request of which everything is here. */
