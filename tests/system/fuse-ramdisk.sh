@@ -8,6 +8,7 @@
 # Steps say by themselves what failed.
 set +e
 
+cd "$T" || exit # fio leaves files
 requires ramdisk fio losetup mkfs.ext4 e2fsck fallocate setpriv unshare
 requires_root
 requires_fuse
