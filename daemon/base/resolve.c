@@ -25,8 +25,7 @@ struct stream_resolve {
 	struct loop_task answer;
 	struct addr addrs[ADDRS_MAX];
 	int n, err;
-	pthread_mutex_t lock; /* of the two below */
-	bool sent;            /* the answer is on its way to the loop */
+	pthread_mutex_t lock; /* of what is below */
 	bool given_up;
 };
 
@@ -97,10 +96,8 @@ static void *run(void *arg)
 	look_up(r);
 	pthread_mutex_lock(&r->lock);
 	given_up = r->given_up;
-	if (!given_up) {
-		r->sent = true;
+	if (!given_up)
 		loop_send(r->loop, &r->answer);
-	}
 	pthread_mutex_unlock(&r->lock);
 	if (given_up)
 		resolve_free(r);
@@ -146,7 +143,6 @@ struct stream_resolve *stream_resolve(struct loop *loop,
 			return r;
 	}
 	/* What is known at once is told later all the same. */
-	r->sent = true;
 	loop_post(loop, &r->answer);
 	return r;
 }

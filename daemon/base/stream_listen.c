@@ -161,6 +161,7 @@ static int open_socket(
 {
 	int err;
 
+	l->addr = *at;
 	l->fd = socket(at->ss.ss_family,
 		SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (l->fd < 0)
