@@ -135,12 +135,15 @@ struct stream_resolve *stream_resolve(struct loop *loop,
 	r->ep = *ep;
 	loop_task_init(&r->answer, on_answer, r);
 	pthread_mutex_init(&r->lock, NULL);
+	/* Once the thread runs, the rest of `r` is the thread's. */
 	if (addr_from_endpoint(&r->addrs[0], ep) == 0) {
 		r->n = 1;
 	} else {
-		r->err = start_thread(r);
-		if (r->err == 0)
+		int err = start_thread(r);
+
+		if (err == 0)
 			return r;
+		r->err = err;
 	}
 	/* What is known at once is told later all the same. */
 	loop_post(loop, &r->answer);
