@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,12 @@ on_libfuse_log(enum fuse_log_level level, const char *fmt, va_list ap)
 		log_error("libfuse: %s", line);
 	else
 		log_debug("libfuse: %s", line);
+}
+
+/* Once, before any session is served: the setting is global and unlocked. */
+static void log_take(void)
+{
+	fuse_set_log_func(on_libfuse_log);
 }
 
 const char *fblk_mount_options(const char *device_name,
@@ -125,13 +132,14 @@ static int mount_do(struct fblk_mount *mount, const char *device_name,
 struct fblk_mount *fblk_mount(const char *file, const char *device_name,
 	const struct fblk_options *options, char *why, size_t why_size)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct fblk_mount *mount = calloc(1, sizeof(*mount));
 
 	if (!mount) {
 		snprintf(why, why_size, "%s: out of memory", file);
 		return NULL;
 	}
-	fuse_set_log_func(on_libfuse_log);
+	pthread_once(&once, log_take);
 	mount->options = *options;
 	if (fblk_place_take(&mount->place, file, why, why_size)) {
 		free(mount);

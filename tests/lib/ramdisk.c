@@ -2,7 +2,8 @@
 /*
  * ramdisk [OPTIONS]: serves memory through the frontends, for system tests.
  * Prints `ready` when it serves; ends on SIGTERM and when its mount is taken
- * away. SIGUSR1 prints the device's counters, SIGUSR2 grows the device.
+ * away. SIGUSR1 prints the device's counters, SIGUSR2 grows the device
+ * and gives up the memory that it hogs.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -11,19 +12,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <umpio/base/addr.h>
+#include <umpio/base/buf.h>
 #include <umpio/base/units.h>
 #include <umpio/frontend.h>
 #include <umpio/loop.h>
 
 #include "t_blkdev.h"
 
-#define NBD_MAX 4
+#define NBD_MAX  4
+#define HOG_PART (1u << 20)
 
 struct ramdisk {
 	struct loop *loop;
 	struct t_blkdev *ram;
 	struct t_blkdev_options ram_options;
 	uint64_t grow; /* bytes; 0: never */
+	uint64_t hog;  /* bytes of the loop's pool to keep from others */
+	struct buf *hogged;
 
 	const char *fuse_file; /* NULL: none */
 	struct fblk_options fuse_options;
@@ -40,6 +45,7 @@ struct ramdisk {
 
 static const struct option options[] = {
 	{"size", required_argument, NULL, 's'},
+	{"hog", required_argument, NULL, 'h'},
 	{"grow", required_argument, NULL, 'g'},
 	{"delay", required_argument, NULL, 'd'},
 	{"reverse", no_argument, NULL, 'v'},
@@ -82,6 +88,7 @@ static int option_take(struct ramdisk *r, int option, const char *value)
 
 	switch (option) {
 	case 's': return units_size(value, &r->ram_options.size);
+	case 'h': return units_size(value, &r->hog);
 	case 'g': return units_size(value, &r->grow);
 	case 'd': return units_duration(value, &r->ram_options.delay);
 	case 'b':
@@ -170,10 +177,35 @@ static void on_show(void *arg)
 	fflush(stdout);
 }
 
+/* The hogged buffers make a list through their own data. */
+static void hog_take(struct ramdisk *r)
+{
+	struct buf *b;
+
+	for (uint64_t n = r->hog; n; n -= n < HOG_PART ? n : HOG_PART) {
+		b = buf_get(loop_pool(r->loop), n < HOG_PART ? n : HOG_PART);
+		if (!b)
+			return;
+		memcpy(b->data, &r->hogged, sizeof(r->hogged));
+		r->hogged = b;
+	}
+}
+
+static void hog_drop(struct ramdisk *r)
+{
+	struct buf *b;
+
+	while ((b = r->hogged)) {
+		memcpy(&r->hogged, b->data, sizeof(r->hogged));
+		buf_put(b);
+	}
+}
+
 static void on_grow(void *arg)
 {
-	const struct ramdisk *r = arg;
+	struct ramdisk *r = arg;
 
+	hog_drop(r);
 	if (r->grow)
 		t_blkdev_resize(r->ram, r->grow);
 }
@@ -213,6 +245,7 @@ static int ramdisk_start(struct ramdisk *r)
 	r->signals[0] = loop_signal_new(r->loop, SIGTERM, on_end, r);
 	r->signals[1] = loop_signal_new(r->loop, SIGUSR1, on_show, r);
 	r->signals[2] = loop_signal_new(r->loop, SIGUSR2, on_grow, r);
+	hog_take(r);
 	if (nbd_start(r))
 		return -EIO;
 	if (!r->fuse_file)
@@ -237,6 +270,7 @@ static void ramdisk_stop(struct ramdisk *r)
 		nbds_server_free(r->nbd[i]);
 	for (size_t i = 0; i < 3; i++)
 		loop_signal_free(r->signals[i]);
+	hog_drop(r);
 	t_blkdev_free(r->ram);
 	loop_free(r->loop);
 }

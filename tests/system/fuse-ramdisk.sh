@@ -135,6 +135,19 @@ bounded() { # each 1 MiB write holds a 2 MiB receive buffer
 	max=$(count inflight_max)
 	[ "$max" -gt 16 ] && [ "$max" -le 33 ] || { echo "$max"; return 1; }
 }
+write_without_memory() { # only the receive buffer itself is left
+	head -c 1000000 /dev/urandom >"$T/ref" &&
+		timeout 20 dd if="$T/ref" of="$file" bs=10000 conv=notrunc,fsync
+}
+read_without_memory() { # waits until there is some
+	local reader
+	background reader cmp -n 1000000 "$T/ref" "$file"
+	reader=$!
+	sleep 0.5
+	equal "$(count reads)" 0 && kill -0 "$reader" || return
+	kill -USR2 "$pid"
+	wait "$reader"
+}
 load() { # until it fails
 	background load fio --name=l --filename="$file" --ioengine=libaio \
 		--direct=1 --rw=randrw --bssplit=4k/50:256k/50 --iodepth=32 \
@@ -210,6 +223,16 @@ check "fio verify, late and out of order" \
 check "large writes in flight are bounded" bounded
 check "load" load
 check "stop under load" stop
+
+# The loop's pool has 512 MiB, a receive buffer 2 MiB.
+start --size 64MiB --hog 510MiB
+check "write without memory" write_without_memory
+check "read without memory waits for it" read_without_memory
+check "stop" stop
+start --size 64MiB --hog 510MiB
+background reader dd if="$file" of=/dev/null bs=4k count=1
+sleep 0.3
+check "stop with a read that waits for memory" stop
 
 step "mounts"
 start --size 128MiB --delay 1ms
