@@ -28,6 +28,7 @@ struct stream_listener {
 	void *arg;
 	int fd;
 	bool want;
+	bool is_short;    /* of descriptors or memory; said once */
 	bool *gone;       /* set by free() while a stream is handed over */
 	bool unlink;      /* the socket file is ours: */
 	struct stat file; /* and this one */
@@ -61,8 +62,10 @@ static void back_off(struct stream_listener *l, int err)
 {
 	char text[160];
 
-	log_warn("cannot accept on %s: %s; trying again in 100 ms",
-		addr_text(&l->addr, text, sizeof text), strerror(err));
+	if (!l->is_short)
+		log_warn("cannot accept on %s: %s; trying again every 100 ms",
+			addr_text(&l->addr, text, sizeof text), strerror(err));
+	l->is_short = true;
 	loop_timer_set(l->retry, RETRY_NS);
 	update(l);
 }
@@ -90,6 +93,7 @@ static bool accept_one(struct stream_listener *l)
 		back_off(l, ENOMEM);
 		return false;
 	}
+	l->is_short = false;
 	l->accepted(l->arg, s);
 	return true;
 }

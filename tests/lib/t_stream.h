@@ -5,6 +5,8 @@
  * promises hold: bytes come in order or not at all, an abort drops what has not
  * left yet, a reset is seen after the data that came before it.
  *
+ * stream_options have no meaning here, and stream_listen_fd() gives NULL.
+ *
  * Wires belong to addresses: all connections to one address share it, now and
  * later. Its fields may be changed at any time.
  */

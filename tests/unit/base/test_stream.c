@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <umpio/base/units.h>
 #include <umpio/loop.h>
@@ -247,6 +248,29 @@ Test(stream, paused_listener)
 	stream_listener_want(l, true);
 	run_ms(5000);
 	cr_assert_not_null(server);
+	stream_listener_free(l);
+}
+
+/* Without descriptors accepting pauses, and goes on when there are some. */
+Test(stream, shortage_of_descriptors)
+{
+	struct addr at = loopback("127.0.0.1");
+	struct rlimit old, none;
+	int err;
+	struct stream_listener *l =
+		stream_listen(loop, &at, 0, on_accept, NULL, &err);
+
+	stream_connect(loop, stream_listener_addr(l), NULL, on_connect, NULL);
+	getrlimit(RLIMIT_NOFILE, &old);
+	none = (struct rlimit){0, old.rlim_max};
+	setrlimit(RLIMIT_NOFILE, &none);
+	run_ms(250);
+	setrlimit(RLIMIT_NOFILE, &old);
+	cr_assert_eq(connect_err, 0);
+	cr_assert_null(server);
+	run_ms(5000);
+	cr_assert_not_null(server);
+	exchange();
 	stream_listener_free(l);
 }
 
