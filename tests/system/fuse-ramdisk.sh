@@ -299,30 +299,58 @@ denied "allow-other: its mode still holds" "ermission denied" \
 	"${nobody[@]}" cat "$file"
 check "stop, allow-other" stop
 
-# 65534 in a namespace of its own, with a node that it may open.
-rootless() {
+# What nobody does: serves, compares, is killed, and comes back over the stale
+# mount. In a mount namespace of its own, with a node that it may open.
+as_nobody='
+cd "$1" || exit
+serve() {
+	: >out
+	../ramdisk --size 64MiB --fuse disk.img >out 2>&1 &
+	pid=$!
+	for _ in $(seq 100); do
+		grep -q ready out && return
+		kill -0 $pid || break
+		sleep 0.05
+	done
+	cat out
+	exit 1
+}
+serve
+dd if=/dev/urandom of=ref bs=64k count=16 &&
+	dd if=ref of=disk.img bs=64k conv=notrunc,fsync &&
+	cmp -n 1048576 ref disk.img || { kill $pid; exit 1; }
+kill -KILL $pid
+wait $pid
+serve
+kill $pid
+wait $pid && ! grep " $1/disk.img " /proc/self/mountinfo'
+
+nobody_prepare() {
 	mkdir -p "$T/user" && chown 65534:65534 "$T/user" &&
 		cp "$(command -v ramdisk)" "$T/ramdisk" &&
-		mknod "$T/fuse" c 10 229 && chmod 666 "$T/fuse" || return
-	"${nobody[@]}" unshare -Urm bash -c '
-		cd "$1" && mount --bind ../fuse /dev/fuse || exit
-		../ramdisk --size 64MiB --fuse disk.img >out 2>&1 &
-		pid=$!
-		for _ in $(seq 100); do
-			grep -q ready out && break
-			kill -0 $pid || break
-			sleep 0.05
-		done
-		cat out
-		dd if=/dev/urandom of=ref bs=64k count=16 &&
-			dd if=ref of=disk.img bs=64k conv=notrunc,fsync &&
-			cmp -n 1048576 ref disk.img
-		result=$?
-		kill $pid
-		wait $pid && exit $result' rootless "$T/user"
+		mknod "$T/fuse" c 10 229 && chmod 666 "$T/fuse"
 }
+by_namespace() {
+	"${nobody[@]}" unshare -Urm bash -c \
+		"mount --bind '$T/fuse' /dev/fuse && $as_nobody" \
+		nobody "$T/user"
+}
+by_fusermount() {
+	unshare -m bash -c '
+		mount --bind "$1" /dev/fuse
+		shift
+		exec "$@"' mounter "$T/fuse" \
+		"${nobody[@]}" bash -c "$as_nobody" nobody "$T/user"
+}
+step "nobody"
+check "a place for nobody" nobody_prepare
 if "${nobody[@]}" unshare -Urm true 2>/dev/null; then
-	check "rootless, in unshare -Urm as 65534" rootless
+	check "in unshare -Urm" by_namespace
 else
-	step "rootless: left out, 65534 gets no user namespace here"
+	step "left out: nobody gets no user namespace here"
+fi
+if [ -u "$(command -v fusermount3)" ]; then
+	check "through fusermount3" by_fusermount
+else
+	step "left out: no fusermount3 with the set-user-id bit"
 fi
