@@ -44,8 +44,9 @@ int nbds_export_add(struct nbds_server *server, const char *name,
 
 /* Takes an export away: new requests of its clients get ESHUTDOWN, those in
  * flight finish and are answered, then the clients are closed and `done` is
- * called. `now`: clients are cut off; `done` still waits for the device to give
- * back its requests. */
+ * called, never from within this call. `now`: clients are cut off; `done` still
+ * waits for the device to give back its requests. A removal under way may be
+ * asked for again with `now`; the last `done` is the one that is called. */
 void nbds_export_remove(struct nbds_server *server, const char *name, bool now,
 	void (*done)(void *arg), void *arg);
 
