@@ -8,7 +8,7 @@
 
 struct scan {
 	struct args *args;
-	char **argv;
+	const char *const *argv;
 	int at;
 	const struct arg_option *const *tables;
 	char *why;
@@ -112,12 +112,12 @@ static int scan_all(struct scan *s, bool stop_at_word)
 	return s->at;
 }
 
-int args_parse(struct args *args, char **argv, bool stop_at_word,
+int args_parse(struct args *args, const char *const *argv, bool stop_at_word,
 	const struct arg_option *const tables[2], char *why, size_t why_size)
 {
 	/* Each letter of a bundle may be an option. */
 	size_t most = 1;
-	for (char **p = argv; *p; p++)
+	for (const char *const *p = argv; *p; p++)
 		most += strlen(*p) + 1;
 	*args = (struct args){
 		.words = calloc(most, sizeof *args->words),

@@ -29,7 +29,7 @@ struct args {
  * to the first word; options are those of both tables. Returns how many were
  * read; or -EINVAL and a line in `why`, or -ENOMEM. Freed by args_fini() either
  * way. */
-int args_parse(struct args *args, char **argv, bool stop_at_word,
+int args_parse(struct args *args, const char *const *argv, bool stop_at_word,
 	const struct arg_option *const tables[2], char *why, size_t why_size);
 void args_fini(struct args *args);
 

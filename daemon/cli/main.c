@@ -63,7 +63,7 @@ static bool take_common(struct cli *cli, const struct args *args)
 	return false;
 }
 
-static int run_command(struct cli *cli, char **argv)
+static int run_command(struct cli *cli, const char *const *argv)
 {
 	const struct command *c = cli->command;
 	const struct arg_option *const tables[2] = {common_options, c->options};
@@ -79,7 +79,7 @@ static int run_command(struct cli *cli, char **argv)
 	return c->run(cli);
 }
 
-static int run(struct cli *cli, char **argv)
+static int run(struct cli *cli, const char *const *argv)
 {
 	static const struct arg_option *const tables[2] = {common_options};
 	struct args args;
@@ -105,7 +105,7 @@ static int run(struct cli *cli, char **argv)
 }
 
 /* Looked for first, so that an error in the options is JSON already. */
-static bool wants_json(char **argv)
+static bool wants_json(const char *const *argv)
 {
 	for (; *argv && strcmp(*argv, "--") != 0; argv++)
 		if (strcmp(*argv, "--json") == 0)
@@ -118,8 +118,9 @@ int main(int argc, char **argv)
 	if (argc < 1)
 		return CLI_USAGE;
 	signal(SIGPIPE, SIG_DFL);
-	struct cli cli = {.json = wants_json(argv + 1)};
-	int status = run(&cli, argv + 1);
+	const char *const *words = (const char *const *)(argv + 1);
+	struct cli cli = {.json = wants_json(words)};
+	int status = run(&cli, words);
 	args_fini(&cli.args);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		perror("umpio: stdout");

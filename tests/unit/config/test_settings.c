@@ -215,3 +215,28 @@ Test(settings, names)
 	cr_expect_null(s->devices);
 	settings_free(s);
 }
+
+/* The sample that is installed must be taken as it stands, and still when every
+ * key of [daemon] that has a value is switched on. */
+Test(settings, sample)
+{
+	struct settings *s = settings_read(UMPIO_SAMPLE, why, sizeof why);
+	cr_assert(s, "%s", why);
+	settings_free(s);
+	FILE *f = fopen(UMPIO_SAMPLE, "r");
+	char text[65536], *out = text, line[1024];
+	bool all = false;
+	while (fgets(line, sizeof line, f) &&
+		strcmp(line, "#[target NAME]\n") != 0) {
+		all |= strcmp(line, "[daemon]\n") == 0;
+		bool key = all && line[0] == '#' && strchr(line, '=') &&
+			   line[1] != ' ' && !strstr(line, "=\n");
+		out += sprintf(out, "%s", line + key);
+	}
+	fclose(f);
+	s = settings_parse(
+		"sample", text, (size_t)(out - text), why, sizeof why);
+	cr_assert(s, "%s", why);
+	cr_expect(settings_is_set(s, NULL, SET_SHUTDOWN_TIMEOUT));
+	settings_free(s);
+}
