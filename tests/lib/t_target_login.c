@@ -1,0 +1,627 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The model target's login: stages, CHAP, negotiation (RFC 7143 6, 12, 13). */
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "t_target_private.h"
+
+#define TEXT_MAX 65536
+#define SEEN_MAX 64
+
+enum chap_step { CHAP_NONE, CHAP_METHOD, CHAP_CHALLENGE, CHAP_DONE };
+
+struct t_login {
+	struct t_conn *conn;
+	char text[TEXT_MAX + 1]; /* what came, over PDUs with C */
+	size_t len;
+	char out[8192]; /* the reply */
+	size_t out_len;
+	char seen[SEEN_MAX][64]; /* keys that were sent */
+	unsigned nseen;
+	bool begun, declared;
+	uint8_t isid[6];
+	uint16_t tsih, cid;
+	uint32_t itt, cmd_sn;
+	unsigned stage, status; /* status: class << 8 | detail */
+	enum chap_step chap;
+	unsigned alg;
+	bool mutual;
+	bool named;              /* TargetName came and is ours */
+	struct t_session params; /* what is agreed so far */
+	bool header_digest, data_digest;
+};
+
+void t_login_free(struct t_login *login)
+{
+	free(login);
+}
+
+static void reply(struct t_login *l, const char *key, const char *value)
+{
+	size_t need = strlen(key) + strlen(value) + 2;
+
+	if (need > sizeof l->out - l->out_len)
+		return;
+	sprintf(l->out + l->out_len, "%s=%s", key, value);
+	l->out_len += need;
+}
+
+static void reply_number(struct t_login *l, const char *key, unsigned long n)
+{
+	char text[24];
+
+	snprintf(text, sizeof text, "%lu", n);
+	reply(l, key, text);
+}
+
+static void reply_hex(
+	struct t_login *l, const char *key, const uint8_t *data, unsigned len)
+{
+	char text[2 + 2 * 64 + 1] = "0x";
+	unsigned i;
+
+	for (i = 0; i < len && i < 64; i++)
+		sprintf(text + 2 + 2 * i, "%02x", data[i]);
+	reply(l, key, text);
+}
+
+static bool list_has(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+	const char *at = list;
+
+	while ((at = strstr(at, word))) {
+		if ((at == list || at[-1] == ',') &&
+			(at[len] == ',' || at[len] == '\0'))
+			return true;
+		at += len;
+	}
+	return false;
+}
+
+/* The value of a key in this exchange; NULL when it did not come. */
+static const char *value_of(const struct t_login *l, const char *key)
+{
+	size_t at, len = strlen(key);
+
+	for (at = 0; at < l->len; at += strlen(l->text + at) + 1)
+		if (strncmp(l->text + at, key, len) == 0 &&
+			l->text[at + len] == '=')
+			return l->text + at + len + 1;
+	return NULL;
+}
+
+/* A deterministic challenge: no two logins share it. */
+static void challenge_make(const struct t_login *l, uint8_t out[16])
+{
+	unsigned i;
+
+	for (i = 0; i < 16; i++)
+		out[i] = (uint8_t)(17 * i + 3 * l->conn->target->logins +
+				   (uint8_t)l->conn->cid + l->isid[5]);
+}
+
+static unsigned chap_digest(unsigned alg, uint8_t id, const char *secret,
+	const uint8_t *challenge, size_t len, uint8_t out[64])
+{
+	static const char *const names[] = {
+		[5] = "MD5", [6] = "SHA1", [7] = "SHA256", [8] = "SHA3-256"};
+	uint8_t message[1 + 256 + 1024];
+	size_t secret_len = strlen(secret);
+	unsigned n = 0;
+
+	if (secret_len > 256 || len > 1024)
+		return 0;
+	message[0] = id;
+	memcpy(message + 1, secret, secret_len);
+	memcpy(message + 1 + secret_len, challenge, len);
+	EVP_Digest(message, 1 + secret_len + len, out, &n,
+		EVP_get_digestbyname(names[alg]), NULL);
+	return n;
+}
+
+static size_t unhex(const char *text, uint8_t *out, size_t cap)
+{
+	size_t n = 0;
+	unsigned byte;
+
+	if (strncmp(text, "0x", 2) != 0)
+		return 0;
+	for (text += 2; n < cap && sscanf(text, "%2x", &byte) == 1; text += 2) {
+		out[n++] = (uint8_t)byte;
+		if (text[1] == '\0')
+			break;
+		if (text[2] == '\0')
+			break;
+	}
+	return n;
+}
+
+static void chap_method(struct t_login *l, const char *methods)
+{
+	if (l->conn->target->options.chap_user) {
+		if (!list_has(methods, "CHAP")) {
+			l->status = 0x0201;
+			return;
+		}
+		reply(l, "AuthMethod", "CHAP");
+		l->chap = CHAP_METHOD;
+	} else if (list_has(methods, "None")) {
+		reply(l, "AuthMethod", "None");
+		l->chap = CHAP_DONE;
+	} else {
+		l->status = 0x0201;
+	}
+}
+
+static void chap_algorithm(struct t_login *l, const char *list)
+{
+	unsigned want = l->conn->target->options.chap_alg, i;
+	uint8_t challenge[16];
+	char text[4];
+
+	l->alg = (unsigned)atoi(list);
+	for (i = 5; i <= 8; i++) {
+		snprintf(text, sizeof text, "%u", i);
+		if (i == want && list_has(list, text))
+			l->alg = i;
+	}
+	if (l->alg < 5 || l->alg > 8) {
+		l->status = 0x0201;
+		return;
+	}
+	challenge_make(l, challenge);
+	reply_number(l, "CHAP_A", l->alg);
+	reply_number(l, "CHAP_I", 33);
+	reply_hex(l, "CHAP_C", challenge, sizeof challenge);
+	l->chap = CHAP_CHALLENGE;
+}
+
+static void chap_mutual(struct t_login *l)
+{
+	const struct t_target_options *o = &l->conn->target->options;
+	const char *id = value_of(l, "CHAP_I");
+	const char *text = value_of(l, "CHAP_C");
+	uint8_t challenge[1024], hash[64];
+	size_t len;
+	unsigned n;
+
+	if (!id || !text || !o->mutual_secret)
+		return;
+	len = unhex(text, challenge, sizeof challenge);
+	if (len < 16)
+		t_violation(l->conn->target, "CHAP_C of %zu bytes", len);
+	if (atoi(id) == 33)
+		t_violation(l->conn->target, "CHAP_I is the target's");
+	n = chap_digest(l->alg, (uint8_t)atoi(id), o->mutual_secret, challenge,
+		len, hash);
+	reply(l, "CHAP_N", o->mutual_user);
+	reply_hex(l, "CHAP_R", hash, n);
+}
+
+static void chap_response(struct t_login *l, const char *response)
+{
+	const struct t_target_options *o = &l->conn->target->options;
+	const char *name = value_of(l, "CHAP_N");
+	uint8_t challenge[16], want[64], got[64];
+	unsigned n;
+
+	challenge_make(l, challenge);
+	n = chap_digest(l->alg, 33, o->chap_secret, challenge, 16, want);
+	if (!name || strcmp(name, o->chap_user) != 0 ||
+		unhex(response, got, sizeof got) != n ||
+		memcmp(want, got, n) != 0) {
+		l->status = 0x0201;
+		return;
+	}
+	l->chap = CHAP_DONE;
+	chap_mutual(l);
+}
+
+enum kind { MINIMUM, MAXIMUM, AND, OR };
+
+#define NUMBER(name, kind, field, min, max)                                    \
+	{                                                                      \
+		name, kind, offsetof(struct t_session, field),                 \
+			offsetof(struct t_target_options, field), min, max     \
+	}
+
+static const struct {
+	const char *name;
+	enum kind kind;
+	size_t session, option;
+	unsigned long min, max;
+} negotiated[] = {
+	NUMBER("MaxBurstLength", MINIMUM, max_burst_length, 512, 16777215),
+	NUMBER("FirstBurstLength", MINIMUM, first_burst_length, 512, 16777215),
+	NUMBER("MaxOutstandingR2T", MINIMUM, max_outstanding_r2t, 1, 65535),
+	NUMBER("MaxConnections", MINIMUM, max_connections, 1, 65535),
+	NUMBER("ErrorRecoveryLevel", MINIMUM, error_recovery_level, 0, 2),
+	NUMBER("DefaultTime2Wait", MAXIMUM, default_time2wait, 0, 3600),
+	NUMBER("DefaultTime2Retain", MINIMUM, default_time2retain, 0, 3600),
+	NUMBER("InitialR2T", OR, initial_r2t, 0, 1),
+	NUMBER("ImmediateData", AND, immediate_data, 0, 1),
+};
+
+static void negotiate_number(struct t_login *l, size_t i, const char *value)
+{
+	uint32_t *result =
+		(uint32_t *)((char *)&l->params + negotiated[i].session);
+	uint32_t mine, his = (uint32_t)strtoul(value, NULL, 0);
+
+	memcpy(&mine, (char *)&l->conn->target->options + negotiated[i].option,
+		sizeof mine);
+	if (his < negotiated[i].min || his > negotiated[i].max)
+		t_violation(
+			l->conn->target, "%s=%s", negotiated[i].name, value);
+	if (negotiated[i].kind == MINIMUM)
+		*result = mine < his ? mine : his;
+	else
+		*result = mine > his ? mine : his;
+	reply_number(l, negotiated[i].name, *result);
+}
+
+static void negotiate_bool(struct t_login *l, size_t i, const char *value)
+{
+	bool *result = (bool *)((char *)&l->params + negotiated[i].session);
+	bool mine = *(bool *)((char *)&l->conn->target->options +
+			      negotiated[i].option);
+	bool his = strcmp(value, "Yes") == 0;
+
+	if (!his && strcmp(value, "No") != 0)
+		t_violation(
+			l->conn->target, "%s=%s", negotiated[i].name, value);
+	*result = negotiated[i].kind == OR ? mine || his : mine && his;
+	reply(l, negotiated[i].name, *result ? "Yes" : "No");
+}
+
+static bool negotiate_digest(
+	struct t_login *l, const char *key, const char *value, bool wanted)
+{
+	bool crc = list_has(value, "CRC32C") &&
+		   (wanted || !list_has(value, "None"));
+
+	if (!crc && !list_has(value, "None")) {
+		reply(l, key, "Reject");
+		return false;
+	}
+	if (crc && !wanted) {
+		reply(l, key, "Reject");
+		return false;
+	}
+	reply(l, key, crc ? "CRC32C" : "None");
+	return crc;
+}
+
+static bool negotiate(struct t_login *l, const char *key, const char *value)
+{
+	const struct t_target_options *o = &l->conn->target->options;
+	size_t i;
+
+	for (i = 0; i < sizeof negotiated / sizeof *negotiated; i++) {
+		if (strcmp(negotiated[i].name, key) != 0)
+			continue;
+		if (l->tsih != 0)
+			t_violation(l->conn->target, "%s in a login that joins",
+				key);
+		if (l->params.discovery && negotiated[i].kind != MAXIMUM &&
+			strncmp(key, "Default", 7) != 0 && *key != 'E')
+			reply(l, key, "Irrelevant");
+		else if (negotiated[i].kind >= AND)
+			negotiate_bool(l, i, value);
+		else
+			negotiate_number(l, i, value);
+		return true;
+	}
+	if (strcmp(key, "HeaderDigest") == 0)
+		l->header_digest =
+			negotiate_digest(l, key, value, o->header_digest);
+	else if (strcmp(key, "DataDigest") == 0)
+		l->data_digest =
+			negotiate_digest(l, key, value, o->data_digest);
+	else if (strcmp(key, "MaxRecvDataSegmentLength") == 0)
+		l->conn->max_send_data = (uint32_t)strtoul(value, NULL, 0);
+	else if (strcmp(key, "DataPDUInOrder") == 0 ||
+		 strcmp(key, "DataSequenceInOrder") == 0)
+		reply(l, key, "Yes");
+	else
+		return false;
+	return true;
+}
+
+/* One pair; keys of the security stage are looked up when it is their turn. */
+static void login_key(struct t_login *l, const char *key, const char *value)
+{
+	static const char *const plain[] = {"AuthMethod", "CHAP_A", "CHAP_N",
+		"CHAP_R", "CHAP_I", "CHAP_C", "InitiatorName", "InitiatorAlias",
+		"TargetName", "SessionType"};
+	unsigned i;
+
+	for (i = 0; i < l->nseen; i++)
+		if (strcmp(l->seen[i], key) == 0)
+			t_violation(l->conn->target, "%s sent twice", key);
+	if (l->nseen < SEEN_MAX)
+		snprintf(l->seen[l->nseen++], 64, "%s", key);
+	for (i = 0; i < sizeof plain / sizeof *plain; i++)
+		if (strcmp(plain[i], key) == 0)
+			return;
+	if (strcmp(value, "NotUnderstood") == 0 ||
+		strcmp(value, "Irrelevant") == 0 ||
+		strcmp(value, "Reject") == 0)
+		return;
+	if (l->stage != 1)
+		t_violation(l->conn->target, "%s in the security stage", key);
+	if (!negotiate(l, key, value))
+		reply(l, key, "NotUnderstood");
+}
+
+static void login_keys(struct t_login *l)
+{
+	size_t at;
+
+	for (at = 0; at < l->len; at += strlen(l->text + at) + 1) {
+		char key[64];
+		const char *equals = strchr(l->text + at, '=');
+
+		if (!equals || equals - (l->text + at) >= 64) {
+			t_violation(l->conn->target, "malformed login text");
+			l->status = 0x0200;
+			return;
+		}
+		snprintf(key, sizeof key, "%.*s",
+			(int)(equals - (l->text + at)), l->text + at);
+		login_key(l, key, equals + 1);
+	}
+}
+
+static void login_security(struct t_login *l)
+{
+	const char *value;
+
+	if ((value = value_of(l, "AuthMethod")))
+		chap_method(l, value);
+	else if ((value = value_of(l, "CHAP_A")) && l->chap == CHAP_METHOD)
+		chap_algorithm(l, value);
+	else if ((value = value_of(l, "CHAP_R")) && l->chap == CHAP_CHALLENGE)
+		chap_response(l, value);
+}
+
+/* Who it is, and that it stays so: RFC 7143 6.3, 11.12. */
+static void login_begin(struct t_login *l, const uint8_t *bhs)
+{
+	const struct t_target_options *o = &l->conn->target->options;
+	const char *name = value_of(l, "InitiatorName");
+	const char *type = value_of(l, "SessionType");
+	const char *target = value_of(l, "TargetName");
+
+	memcpy(l->isid, bhs + 8, 6);
+	l->tsih = (uint16_t)t_get(bhs, T_TSIH);
+	l->conn->cid = l->cid = (uint16_t)t_get(bhs, T_CID);
+	l->itt = (uint32_t)t_get(bhs, T_ITT);
+	l->cmd_sn = (uint32_t)t_get(bhs, T_CMD_SN);
+	l->stage = (unsigned)t_get(bhs, T_CSG);
+	l->begun = true;
+	if (l->conn->target->refuse)
+		l->status = 0x0301;
+	else if (!name)
+		l->status = 0x0207;
+	else
+		snprintf(l->params.initiator, sizeof l->params.initiator, "%s",
+			name);
+	l->params.discovery = type && strcmp(type, "Discovery") == 0;
+	if (!l->status && !l->params.discovery) {
+		if (!target)
+			l->status = 0x0207;
+		else if (strcmp(target, o->name) != 0)
+			l->status = 0x0203;
+	}
+	if (l->stage == 1 && o->chap_user)
+		l->status = 0x0201;
+}
+
+static void login_same(struct t_login *l, const uint8_t *bhs)
+{
+	struct t_target *t = l->conn->target;
+
+	if (bhs[0] != 0x43)
+		t_violation(t, "Login Request that is not immediate");
+	if (t_get(bhs, T_VERSION_MAX) || t_get(bhs, T_VERSION_MIN))
+		t_violation(t, "Login Request of another version");
+	if (t_get(bhs, T_FINAL) && t_get(bhs, T_CONTINUE))
+		t_violation(t, "Login Request with T and C");
+	if (!l->begun)
+		return;
+	if (memcmp(l->isid, bhs + 8, 6) != 0 || l->tsih != t_get(bhs, T_TSIH) ||
+		l->cid != t_get(bhs, T_CID))
+		t_violation(t, "ISID, TSIH or CID changed during login");
+	if (l->itt != t_get(bhs, T_ITT))
+		t_violation(t, "Initiator Task Tag changed during login");
+	if (l->cmd_sn != t_get(bhs, T_CMD_SN))
+		t_violation(t, "CmdSN changed during login");
+	if (l->stage != t_get(bhs, T_CSG))
+		t_violation(t, "CSG %u in stage %u",
+			(unsigned)t_get(bhs, T_CSG), l->stage);
+}
+
+/* A further connection, or the same one again (6.3.4). */
+static struct t_session *login_join(struct t_login *l)
+{
+	struct t_conn *c = l->conn, *other;
+	struct t_session *s = t_session_find(
+		c->target, l->params.initiator, l->isid, c->tpgt);
+	unsigned count = 0;
+
+	if (!s || s->tsih != l->tsih) {
+		l->status = 0x020a;
+		return NULL;
+	}
+	TAILQ_FOREACH (other, &c->target->conns, link)
+		if (other->session == s && other->cid == c->cid)
+			break;
+	if (other)
+		t_conn_end(other, true);
+	TAILQ_FOREACH (other, &c->target->conns, link)
+		count += other->session == s;
+	if (count < s->max_connections)
+		return s;
+	l->status = 0x0206;
+	return NULL;
+}
+
+/* A new session, in place of one of the same name (6.3.5). */
+static struct t_session *login_create(struct t_login *l)
+{
+	struct t_target *t = l->conn->target;
+	struct t_session *s =
+		t_session_find(t, l->params.initiator, l->isid, l->conn->tpgt);
+
+	if (s) {
+		t->reinstatements++;
+		t_session_free(s);
+	}
+	s = t_session_new(t, l->conn->tpgt);
+	memcpy(s->initiator, l->params.initiator, sizeof s->initiator);
+	memcpy(s->isid, l->isid, 6);
+	s->discovery = l->params.discovery;
+	s->initial_r2t = l->params.initial_r2t;
+	s->immediate_data = l->params.immediate_data;
+	s->first_burst_length = l->params.first_burst_length;
+	s->max_burst_length = l->params.max_burst_length;
+	s->max_outstanding_r2t = l->params.max_outstanding_r2t;
+	s->max_connections = l->params.max_connections;
+	s->error_recovery_level = l->params.error_recovery_level;
+	s->default_time2wait = l->params.default_time2wait;
+	s->default_time2retain = l->params.default_time2retain;
+	s->exp_cmd_sn = l->cmd_sn;
+	s->max_cmd_sn = l->cmd_sn + t->options.window - 1;
+	return s;
+}
+
+static void login_refuse(struct t_login *l, const uint8_t *request)
+{
+	uint8_t bhs[T_BHS_LEN];
+
+	t_make(bhs, 0x23);
+	t_set(bhs, T_TTT, 0);
+	memcpy(bhs + 8, request + 8, 8);
+	t_set(bhs, T_ITT, l->itt);
+	t_set(bhs, T_STATUS_CLASS, l->status >> 8);
+	t_set(bhs, T_STATUS_DETAIL, l->status);
+	t_conn_stamp(l->conn, bhs, true);
+	t_conn_send(l->conn, bhs, NULL, 0);
+	l->conn->closing = true;
+}
+
+/* What every login's first operational reply declares. */
+static void login_declare(struct t_login *l)
+{
+	if (!l->declared && l->stage == 1)
+		reply_number(l, "MaxRecvDataSegmentLength",
+			l->conn->target->options.max_recv_data_segment_length);
+	l->declared = l->declared || l->stage == 1;
+}
+
+static void login_finish(struct t_login *l)
+{
+	struct t_conn *c = l->conn;
+	struct t_target *t = c->target;
+
+	c->header_digest = l->header_digest;
+	c->data_digest = l->data_digest;
+	c->state = T_FULL_FEATURE;
+	t->logins++;
+	if (t->hooks && t->hooks->up)
+		t->hooks->up(t->hooks_arg, c);
+}
+
+static void login_reply(struct t_login *l, const uint8_t *request)
+{
+	bool move = t_get(request, T_FINAL) &&
+		    (l->stage == 1 || !l->conn->target->options.chap_user ||
+			    l->chap == CHAP_DONE);
+	unsigned next = (unsigned)t_get(request, T_NSG);
+	struct t_conn *c = l->conn;
+	uint8_t bhs[T_BHS_LEN];
+
+	if (move && (next == 2 || next <= l->stage))
+		t_violation(c->target, "Login Request to stage %u", next);
+	if (move && next == 3)
+		c->session = l->tsih ? login_join(l) : login_create(l);
+	if (l->status) {
+		login_refuse(l, request);
+		return;
+	}
+	t_make(bhs, 0x23);
+	t_set(bhs, T_TTT, 0);
+	t_set(bhs, T_FINAL, move);
+	t_set(bhs, T_CSG, l->stage);
+	t_set(bhs, T_NSG, move ? next : 0);
+	memcpy(bhs + 8, request + 8, 8);
+	if (c->session)
+		t_set(bhs, T_TSIH, c->session->tsih);
+	t_set(bhs, T_ITT, l->itt);
+	t_conn_stamp(c, bhs, true);
+	if (!c->session) {
+		t_set(bhs, T_EXP_CMD_SN, l->cmd_sn);
+		t_set(bhs, T_MAX_CMD_SN, l->cmd_sn);
+	}
+	c->heard = true;
+	if (move)
+		l->stage = next;
+	t_conn_send(c, bhs, l->out, (uint32_t)l->out_len);
+	if (move && next == 3 && c->state == T_LOGIN)
+		login_finish(l);
+}
+
+static struct t_login *login_new(struct t_conn *c)
+{
+	struct t_login *l = calloc(1, sizeof *l);
+
+	if (!l)
+		return NULL;
+	l->conn = c;
+	l->params.initial_r2t = l->params.immediate_data = true;
+	l->params.first_burst_length = 65536;
+	l->params.max_burst_length = 262144;
+	l->params.max_outstanding_r2t = l->params.max_connections = 1;
+	l->params.default_time2wait = 2;
+	l->params.default_time2retain = 20;
+	return l;
+}
+
+void t_login_request(
+	struct t_conn *c, const uint8_t *bhs, const uint8_t *data, uint32_t len)
+{
+	struct t_login *l = c->login ? c->login : (c->login = login_new(c));
+	bool first;
+
+	if (!l || len > TEXT_MAX - l->len) {
+		t_conn_end(c, true);
+		return;
+	}
+	login_same(l, bhs);
+	memcpy(l->text + l->len, data, len);
+	l->len += len;
+	l->text[l->len] = '\0';
+	l->out_len = 0;
+	if (!c->heard)
+		c->acked = c->stat_sn;
+	if (!t_get(bhs, T_CONTINUE)) {
+		first = !l->begun;
+		if (first)
+			login_begin(l, bhs);
+		if (first && !l->params.discovery)
+			reply_number(l, "TargetPortalGroupTag", c->tpgt);
+		login_keys(l);
+		if (!l->status && l->stage == 0)
+			login_security(l);
+		login_declare(l);
+		l->len = 0;
+	}
+	if (l->status)
+		login_refuse(l, bhs);
+	else
+		login_reply(l, bhs);
+}
