@@ -99,13 +99,13 @@ background() {
 
 # tgt_start NAME PORTAL[,PORTAL…]: a tgtd of its own. It ends only by SIGKILL,
 # since it ignores SIGTERM while targets exist.
-declare -A TGT_PID TGT_CONTROL
+declare -A TGT_PID=() TGT_CONTROL=()
 tgt_start() {
 	local name=$1 portals=portal=${2//,/,portal=}
 	requires tgtd tgtadm
 	requires_root
 	mkdir -p /var/run/tgtd
-	TGT_CONTROL[$name]=$((1000 + ($$ * 7 + ${#TGT_PID[@]}) % 60000))
+	TGT_CONTROL[$name]=$((1000 + ($$ * 7 + ${#TGT_PID[@]}) % 30000))
 	tgtd -f --iscsi "$portals" -C "${TGT_CONTROL[$name]}" \
 		>"$T/tgtd-$name.log" 2>&1 </dev/null &
 	TGT_PID[$name]=$!
