@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* SendTargets in a discovery session (RFC 7143 4.3, Appendix C). */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <umpio/iscsi.h>
+#include <umpio/loop.h>
+
+#include "config.h"
+#include "name.h"
+#include "session.h"
+
+#define REPLY_MAX   (16u << 20) /* bytes, over all Text Responses */
+#define TARGETS_MAX 4096
+#define PORTALS_MAX 256 /* of one target */
+
+struct iscsi_discover {
+	struct iscsi_config config;
+	struct session session;
+	struct text_in reply; /* grown here, beyond what one login may have */
+	size_t cap;
+	struct iscsi_targets targets;
+	bool complete;
+	const char *wrong; /* with the reply; NULL: nothing */
+	iscsi_discover_fn *done;
+	void *arg;
+};
+
+static const char request[] = "SendTargets=All";
+
+static void discover_free(struct iscsi_discover *d)
+{
+	session_fini(&d->session);
+	config_fini(&d->config);
+	for (unsigned i = 0; i < d->targets.ntargets; i++)
+		free(d->targets.targets[i].portals);
+	free(d->targets.targets);
+	free(d->reply.data);
+	free(d);
+}
+
+/* Room for one more of `n` elements; grows in powers of two. */
+static void *grown(void *array, unsigned n, size_t size)
+{
+	if (n & (n - 1))
+		return array;
+	return reallocarray(array, n ? n * 2 : 1, size);
+}
+
+/* The target of that name, a new one if need be; NULL without memory or above
+ * the limit. */
+static struct iscsi_target *target_named(
+	struct iscsi_targets *all, const char *name)
+{
+	struct iscsi_target *t;
+
+	for (unsigned i = 0; i < all->ntargets; i++)
+		if (iscsi_name_equal(all->targets[i].name, name))
+			return &all->targets[i];
+	if (all->ntargets == TARGETS_MAX)
+		return NULL;
+	t = grown(all->targets, all->ntargets, sizeof *t);
+	if (!t)
+		return NULL;
+	all->targets = t;
+	t += all->ntargets++;
+	*t = (struct iscsi_target){0};
+	snprintf(t->name, sizeof t->name, "%s", name);
+	return t;
+}
+
+static int add_portal(struct iscsi_target *t, const struct iscsi_portal *portal)
+{
+	struct iscsi_portal *p;
+
+	for (unsigned i = 0; i < t->nportals; i++)
+		if (endpoint_equal(&t->portals[i].at, &portal->at) &&
+			t->portals[i].tpgt == portal->tpgt)
+			return 0;
+	if (t->nportals == PORTALS_MAX)
+		return 0;
+	p = grown(t->portals, t->nportals, sizeof *p);
+	if (!p)
+		return -ENOMEM;
+	t->portals = p;
+	p[t->nportals++] = *portal;
+	return 0;
+}
+
+/* Where we are connected: it stands for an address that is not given, and for
+ * the "any" address that some targets report. */
+static struct iscsi_portal here(const struct iscsi_discover *d)
+{
+	const struct session *s = &d->session;
+
+	return (struct iscsi_portal){
+		.at = s->hops[s->nhops - 1], .tpgt = s->has_tpgt ? s->tpgt : 1};
+}
+
+static int take_address(
+	struct iscsi_discover *d, struct iscsi_target *t, const char *value)
+{
+	struct iscsi_portal portal;
+	bool has_tpgt;
+
+	if (iscsi_address_parse(value, &portal, &has_tpgt))
+		return 0; /* one bad address does not spoil the others */
+	if (!has_tpgt)
+		portal.tpgt = 1;
+	if (strcmp(portal.at.host, "0.0.0.0") == 0 ||
+		strcmp(portal.at.host, "::") == 0)
+		memcpy(portal.at.host, here(d).at.host, sizeof portal.at.host);
+	return add_portal(t, &portal);
+}
+
+static const char *parse(struct iscsi_discover *d)
+{
+	struct iscsi_target *t = NULL;
+	struct text_pair pair;
+	const char *why;
+	size_t at = 0;
+	int got;
+
+	while ((got = text_in_next(&d->reply, &at, &pair, &why)) > 0) {
+		if (strcmp(pair.key, "TargetName") == 0) {
+			if (!iscsi_name_valid(pair.value))
+				return "it reports a name that is none";
+			t = target_named(&d->targets, pair.value);
+			if (!t)
+				return "it reports too many targets";
+		} else if (strcmp(pair.key, "TargetAddress") == 0) {
+			if (!t)
+				return "it reports an address of no target";
+			if (take_address(d, t, pair.value))
+				return "out of memory";
+		}
+	}
+	return got < 0 ? why : NULL;
+}
+
+/* RFC 7143 Appendix C: no address means the one that was asked. */
+static const char *complete(struct iscsi_discover *d)
+{
+	const struct iscsi_portal portal = here(d);
+
+	for (unsigned i = 0; i < d->targets.ntargets; i++) {
+		struct iscsi_target *t = &d->targets.targets[i];
+
+		if (t->nportals == 0 && add_portal(t, &portal))
+			return "out of memory";
+	}
+	d->complete = true;
+	return NULL;
+}
+
+static const char *append(
+	struct iscsi_discover *d, const uint8_t *data, uint32_t len)
+{
+	size_t need = d->reply.len + len + 1;
+	char *more;
+
+	if (need > REPLY_MAX)
+		return "its list of targets is too long";
+	if (need > d->cap) {
+		more = realloc(d->reply.data, need * 2);
+		if (!more)
+			return "out of memory";
+		d->reply.data = more;
+		d->cap = need * 2;
+	}
+	if (len > 0)
+		memcpy(d->reply.data + d->reply.len, data, len);
+	d->reply.len += len;
+	return NULL;
+}
+
+static void on_up(void *arg)
+{
+	struct iscsi_discover *d = arg;
+
+	session_text(&d->session, NULL, request, sizeof request);
+}
+
+static void on_text(
+	void *arg, const struct bhs *b, const uint8_t *data, uint32_t len)
+{
+	struct iscsi_discover *d = arg;
+
+	d->wrong = append(d, data, len);
+	if (!d->wrong && !b->final) {
+		if (b->ttt != BHS_TAG_NONE) {
+			session_text(&d->session, b, NULL, 0);
+			return;
+		}
+		d->wrong = "Text Response without a tag to go on with";
+	}
+	if (!d->wrong)
+		d->wrong = parse(d);
+	if (!d->wrong)
+		d->wrong = complete(d);
+	session_stop(&d->session, false);
+}
+
+/* Discovery never asks to be left in a way that matters: it ends by itself. */
+static void on_leaving(void *arg)
+{
+	(void)arg;
+}
+
+static int error_of(enum path_cure cure)
+{
+	switch (cure) {
+	case PATH_RETRY_SLOW: return -EACCES;
+	case PATH_FATAL: return -EINVAL;
+	case PATH_RETRY: break;
+	}
+	return -ECONNABORTED;
+}
+
+static void on_down(void *arg, const struct path_down *why)
+{
+	struct iscsi_discover *d = arg;
+	char reason[sizeof why->reason], portal[ENDPOINT_TEXT_MAX];
+
+	if (d->complete) {
+		d->done(d->arg, 0, &d->targets, NULL);
+	} else if (d->wrong) {
+		endpoint_text(&d->config.portals[0], portal);
+		snprintf(reason, sizeof reason, "%.80s: %s", portal, d->wrong);
+		d->done(d->arg, -EPROTO, NULL, reason);
+	} else {
+		d->done(d->arg, error_of(why->cure), NULL, why->reason);
+	}
+	discover_free(d);
+}
+
+static const struct session_events session_events = {
+	.up = on_up, .leaving = on_leaving, .down = on_down, .text = on_text};
+
+/* RFC 7143 11.12.5: type 10b, random, so that it never meets a session. */
+static void random_isid(struct loop *loop, uint8_t isid[ISCSI_ISID_LEN])
+{
+	loop_random(loop, isid, ISCSI_ISID_LEN);
+	isid[0] = 0x80;
+}
+
+struct iscsi_discover *iscsi_discover(struct loop *loop,
+	const struct iscsi_config *config, iscsi_discover_fn *done, void *arg)
+{
+	struct iscsi_discover *d;
+
+	if (config->nportals == 0 || !config->initiator_name)
+		return NULL;
+	d = calloc(1, sizeof *d);
+	if (!d)
+		return NULL;
+	if (config_copy(&d->config, config)) {
+		free(d);
+		return NULL;
+	}
+	d->config.nportals = 1;
+	random_isid(loop, d->config.isid);
+	if (session_init(
+		    &d->session, loop, &d->config, true, &session_events, d)) {
+		config_fini(&d->config);
+		free(d);
+		return NULL;
+	}
+	d->done = done;
+	d->arg = arg;
+	session_start(&d->session);
+	return d;
+}
+
+void iscsi_discover_cancel(struct iscsi_discover *d)
+{
+	if (d)
+		discover_free(d);
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A session as the rest of the daemon sees it: struct path, with fences. */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <umpio/base/bytes.h>
+#include <umpio/base/units.h>
+#include <umpio/iscsi.h>
+#include <umpio/loop.h>
+
+#include "config.h"
+#include "session.h"
+
+#define PORTALS_MAX                                                            \
+	(sizeof((struct iscsi_config *)0)->portals / sizeof(struct endpoint))
+
+struct iscsi_path {
+	struct path path;
+	struct iscsi_config config;
+	struct session session;
+	struct loop_task settle; /* ends fences that need no waiting */
+	TAILQ_HEAD(, path_fence) fences;
+	char texts[PORTALS_MAX][ENDPOINT_TEXT_MAX];
+	const char *portals[PORTALS_MAX + 1];
+};
+
+static struct iscsi_path *of(const struct path *path)
+{
+	return (struct iscsi_path *)path; /* its first member */
+}
+
+static void end_fences(struct iscsi_path *p, int err)
+{
+	struct path_fence *fence;
+
+	while ((fence = TAILQ_FIRST(&p->fences))) {
+		TAILQ_REMOVE(&p->fences, fence, link);
+		if (err == 0)
+			p->session.counters.fences++;
+		fence->done(fence, err);
+	}
+}
+
+/* Nothing is unfenced: done. Up, and still something is: the session that it
+ * belonged to was in another portal group, which this login tells nothing of
+ * (RFC 7143 4.4.3.1, ISID rule). Else the next login says. */
+static void settle(void *arg)
+{
+	struct iscsi_path *p = arg;
+
+	if (!p->session.unfenced)
+		end_fences(p, 0);
+	else if (p->session.state == SESSION_UP)
+		end_fences(p, -EXDEV);
+}
+
+static void on_up(void *arg)
+{
+	struct iscsi_path *p = arg;
+
+	settle(p);
+	p->path.events->up(&p->path);
+}
+
+static void on_leaving(void *arg)
+{
+	struct iscsi_path *p = arg;
+
+	p->path.events->leaving(&p->path);
+}
+
+static void on_down(void *arg, const struct path_down *why)
+{
+	struct iscsi_path *p = arg;
+
+	settle(p);
+	p->path.events->down(&p->path, why);
+}
+
+static const struct session_events session_events = {
+	.up = on_up, .leaving = on_leaving, .down = on_down};
+
+static void op_start(struct path *path)
+{
+	session_start(&of(path)->session);
+}
+
+static void op_stop(struct path *path, bool now)
+{
+	session_stop(&of(path)->session, now);
+}
+
+static void op_submit(struct path *path, struct path_cmd *cmd)
+{
+	session_submit(&of(path)->session, cmd);
+}
+
+static void op_abort(struct path *path, struct path_cmd *cmd)
+{
+	session_abort(&of(path)->session, cmd);
+}
+
+static void op_fence(struct path *path, struct path_fence *fence)
+{
+	struct iscsi_path *p = of(path);
+
+	TAILQ_INSERT_TAIL(&p->fences, fence, link);
+	loop_post(p->session.loop, &p->settle);
+}
+
+static void op_probe(struct path *path)
+{
+	struct session *s = &of(path)->session;
+
+	if (s->state == SESSION_UP && conn_is_up(s->conn))
+		nop_ping(s->conn);
+}
+
+static uint64_t op_heard(const struct path *path)
+{
+	const struct session *s = &of(path)->session;
+
+	return s->conn ? s->conn->heard : s->heard;
+}
+
+/* SAM-5 4.7.5, 4.7.6: peripheral device and flat space addressing. */
+static unsigned lun_number(const uint8_t lun[8])
+{
+	return get_be16(lun) & 0x3fff;
+}
+
+static void op_facts(const struct path *path, struct path_facts *f)
+{
+	struct iscsi_path *p = of(path);
+	const struct session *s = &p->session;
+	bool up = s->state == SESSION_UP || s->state == SESSION_DRAINING;
+	unsigned room = task_table_room(&s->tasks);
+
+	*f = (struct path_facts){.portal = p->portals[0],
+		.portals = p->portals,
+		.target = p->config.target_name,
+		.tpgt = s->tpgt,
+		.lun = lun_number(p->config.lun),
+		.connections = up ? 1 : 0};
+	if (up)
+		f->inflight_max = s->window_seen < room ? s->window_seen : room;
+}
+
+static void op_counters(const struct path *path, struct path_counters *counters)
+{
+	*counters = of(path)->session.counters;
+}
+
+static void op_free(struct path *path)
+{
+	struct iscsi_path *p = of(path);
+
+	assert(p->session.state == SESSION_DOWN);
+	loop_unpost(p->session.loop, &p->settle);
+	end_fences(p, -ECANCELED);
+	session_fini(&p->session);
+	config_fini(&p->config);
+	free(p);
+}
+
+static const struct path_ops path_ops = {
+	.start = op_start,
+	.stop = op_stop,
+	.submit = op_submit,
+	.abort = op_abort,
+	.fence = op_fence,
+	.probe = op_probe,
+	.heard = op_heard,
+	.facts = op_facts,
+	.counters = op_counters,
+	.free = op_free,
+};
+
+static void name_portals(struct iscsi_path *p)
+{
+	unsigned n = p->config.nportals;
+
+	for (unsigned i = 0; i < n; i++)
+		p->portals[i] =
+			endpoint_text(&p->config.portals[i], p->texts[i]);
+}
+
+struct path *iscsi_path_new(
+	struct loop *loop, const struct iscsi_config *config)
+{
+	struct iscsi_path *p;
+	struct iscsi_offer *offer;
+
+	if (config->nportals == 0 || config->nportals > PORTALS_MAX ||
+		!config->target_name || !config->initiator_name)
+		return NULL;
+	p = calloc(1, sizeof *p);
+	if (!p)
+		return NULL;
+	if (config_copy(&p->config, config)) {
+		free(p);
+		return NULL;
+	}
+	offer = &p->config.offer;
+	if (offer->max_outstanding_r2t > TASK_R2T_MAX)
+		offer->max_outstanding_r2t = TASK_R2T_MAX;
+	if (session_init(
+		    &p->session, loop, &p->config, false, &session_events, p)) {
+		config_fini(&p->config);
+		free(p);
+		return NULL;
+	}
+	p->path.ops = &path_ops;
+	TAILQ_INIT(&p->fences);
+	loop_task_init(&p->settle, settle, p);
+	name_portals(p);
+	return &p->path;
+}
+
+int iscsi_path_set_chap(struct path *path, const struct iscsi_chap *chap)
+{
+	struct iscsi_path *p = of(path);
+
+	p->session.no_sha256 = false;
+	return config_set_chap(&p->config, chap);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Rejects (RFC 7143 11.17) at error recovery level 0: what cannot be pinned to
+ * one task ends the connection. A Reject is never a success. */
+#include <errno.h>
+#include <stddef.h>
+#include <umpio/base/cursor.h>
+
+#include "conn.h"
+#include "session.h"
+
+enum cure {
+	DROP,   /* end the connection */
+	FAIL,   /* fail the task */
+	UNDONE, /* the task was not begun, and will not be */
+	WAIT,   /* the answer is still to come */
+};
+
+static const struct {
+	uint8_t reason;
+	enum cure cure;
+	const char *text;
+} reasons[] = {
+	{REJECT_DATA_DIGEST, DROP, "data digest error"},
+	{REJECT_SNACK, DROP, "SNACK rejected"},
+	{REJECT_PROTOCOL, DROP, "protocol error"},
+	{REJECT_NOT_SUPPORTED, FAIL, "command not supported"},
+	{REJECT_TOO_MANY_IMMEDIATE, FAIL, "too many immediate commands"},
+	{REJECT_TASK_IN_PROGRESS, WAIT, "task in progress"},
+	{REJECT_INVALID_DATA_ACK, DROP, "invalid data ACK"},
+	{REJECT_INVALID_FIELD, FAIL, "invalid PDU field"},
+	{REJECT_LONG_OPERATION, FAIL, "no resources for a long operation"},
+	{REJECT_NEGOTIATION_RESET, DROP, "negotiation reset"},
+	{REJECT_WAITING_FOR_LOGOUT, UNDONE, "waiting for logout"},
+};
+
+/* The request that a Reject is about: a header comes back in its data. */
+struct rejected {
+	uint8_t op;
+	uint32_t itt;
+};
+
+static int read_header(struct rejected *r, const uint8_t *data, uint32_t len)
+{
+	struct cursor cur = cursor_over(data, data ? len : 0);
+
+	r->op = cursor_u8(&cur) & 0x3f;
+	cursor_skip(&cur, 15);
+	r->itt = cursor_be32(&cur);
+	cursor_skip(&cur, BHS_LEN - 20);
+	return cur.bad ? -EPROTO : 0;
+}
+
+/* The opcode with which each kind of task is begun. */
+static const uint8_t begun_by[] = {
+	[TASK_SCSI] = OP_SCSI_CMD,
+	[TASK_NOP] = OP_NOP_OUT,
+	[TASK_TMF] = OP_TMF_REQ,
+	[TASK_TEXT] = OP_TEXT_REQ,
+	[TASK_LOGOUT] = OP_LOGOUT_REQ,
+};
+
+static void fail_task(
+	struct conn *c, struct task *t, enum cure cure, const char *text)
+{
+	struct session *s = c->session;
+
+	switch (t->kind) {
+	case TASK_SCSI:
+		if (t->cmd && t->sent && !t->ending) {
+			session_task_end(s, t,
+				cure == UNDONE ? PATH_NOT_SENT : PATH_UNKNOWN,
+				-EREMOTEIO);
+			return;
+		}
+		break;
+	case TASK_NOP: nop_answered(c); return;
+	case TASK_TMF: tmf_refused(s, text); return;
+	default: break;
+	}
+	conn_fail(c, -EREMOTEIO, "the target rejected a %s: %s",
+		bhs_op_name(begun_by[t->kind]), text);
+}
+
+void reject_message(
+	struct conn *c, const struct bhs *b, const uint8_t *data, uint32_t len)
+{
+	enum cure cure = DROP;
+	const char *text = "unknown reason";
+	struct rejected r;
+	struct task *t;
+
+	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+		if (reasons[i].reason == b->reject.reason) {
+			cure = reasons[i].cure;
+			text = reasons[i].text;
+		}
+	}
+	if (cure == WAIT)
+		return;
+	if (read_header(&r, data, len)) {
+		conn_fail(c, -EPROTO, "Reject (%s) without a header", text);
+		return;
+	}
+	t = task_find(&c->session->tasks, r.itt);
+	if (cure == DROP || !t || t->conn != c || begun_by[t->kind] != r.op) {
+		conn_fail(c, -EREMOTEIO, "the target rejected a %s: %s",
+			bhs_op_name(r.op), text);
+		return;
+	}
+	fail_task(c, t, cure, text);
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A session (RFC 7143 4.2.4, 8.3): it connects, logs in, carries commands and
+ * text, and comes down. Its owner (path.c, discovery.c) starts it again.
+ *
+ * Error recovery level 0: when the connection fails, everything in flight ends,
+ * and the next login with the same ISID and TSIH 0 reinstates the session.
+ */
+#ifndef UMPIO_ISCSI_SESSION_H
+#define UMPIO_ISCSI_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <umpio/iscsi.h>
+#include <umpio/loop.h>
+
+#include "conn.h"
+#include "dial.h"
+#include "task.h"
+#include "window.h"
+
+/* RFC 7143 8.3.1: DOWN, DIALING, LOGIN and ENDING are Q1 FREE (or Q4 FAILED
+ * while something is unfenced), the others Q3 LOGGED_IN. */
+#define SESSION_STATES(X)                                                      \
+	X(DOWN)                                                                \
+	X(DIALING)                                                             \
+	X(LOGIN)                                                               \
+	X(UP)                                                                  \
+	X(DRAINING) /* finishes what is in flight, then logs out */            \
+	X(LOGOUT)                                                              \
+	X(ENDING) /* the last completions are on their way */
+
+enum session_state {
+#define X(name) SESSION_##name,
+	SESSION_STATES(X)
+#undef X
+};
+
+#define SESSION_EVENTS(X)                                                      \
+	X(START)       /* the owner */                                         \
+	X(STOP)        /* the owner, orderly */                                \
+	X(STOP_NOW)    /* the owner */                                         \
+	X(CONNECTED)   /* dial */                                              \
+	X(UNREACHABLE) /* dial */                                              \
+	X(ACCEPTED)    /* connection: login done */                            \
+	X(REFUSED)     /* connection: login ended otherwise */                 \
+	X(LEAVE)       /* connection: the target asks for a logout */          \
+	X(DRAINED)     /* nothing is in flight */                              \
+	X(LOGGED_OUT)  /* connection */                                        \
+	X(LOST)        /* connection */                                        \
+	X(LATE)        /* the timer of the state */                            \
+	X(ENDED)       /* completions are out */
+
+enum session_event {
+#define X(name) SESSION_EV_##name,
+	SESSION_EVENTS(X)
+#undef X
+		SESSION_EVENT_COUNT
+};
+
+struct session_events {
+	void (*up)(void *arg);
+	void (*leaving)(void *arg);
+	/* May free the session. */
+	void (*down)(void *arg, const struct path_down *why);
+	/* A Text Response to session_text(). */
+	void (*text)(void *arg, const struct bhs *b, const uint8_t *data,
+		uint32_t len);
+};
+
+/* Task management, tmf.c: one function at a time. */
+enum tmf_state { TMF_IDLE, TMF_ABORTING, TMF_RESETTING };
+struct tmf {
+	enum tmf_state state;
+	struct task *request;     /* its own tag */
+	struct task *old;         /* a request given up, not answered yet */
+	struct task *task;        /* TMF_ABORTING: what it is about */
+	uint32_t cmd_sn;          /* TMF_RESETTING: commands before it */
+	uint64_t late;            /* loop_now() of the escalation */
+	struct task_list waiting; /* tasks to be aborted */
+};
+
+#define SESSION_HOPS_MAX 5 /* redirections of one start */
+
+struct session {
+	struct loop *loop;
+	const struct iscsi_config *config; /* the owner's */
+	bool discovery;
+	const struct session_events *events;
+	void *arg;
+
+	enum session_state state;
+	enum session_event queue[SESSION_EVENT_COUNT]; /* each at most once */
+	unsigned queued;
+	struct loop_task work;
+	struct loop_timer *timer; /* the state's limit */
+	struct loop_timer *tick;  /* deadlines, pings, the window */
+	bool tick_fast;
+
+	struct dial *dial;
+	struct dial_plan plan;
+	struct endpoint hops[SESSION_HOPS_MAX + 1]; /* [0]: the portal */
+	unsigned nhops;
+	struct stream *stream; /* connected, not yet a connection's */
+	struct conn *conn;
+	uint64_t heard; /* of connections that are gone */
+	bool no_sha256;
+
+	struct window window;
+	uint32_t window_seen;  /* the widest, since login */
+	uint64_t closed_since; /* loop_now() when commands began to wait */
+	struct session_params params;
+	uint16_t tsih, tpgt;
+	bool has_tpgt;
+	bool stopping; /* the owner wants it down: waiting commands go out */
+
+	struct task_table tasks;
+	struct task_list active;                     /* SCSI tasks */
+	TAILQ_HEAD(path_cmd_list, path_cmd) waiting; /* for the window */
+	struct path_cmd_list ended; /* their done() is to be called */
+	struct tmf tmf;
+	struct task *text;
+
+	struct path_down down;
+	bool was_up; /* in this start */
+	bool ever_up;
+	bool clean;    /* this end was confirmed by the target */
+	bool lost;     /* the last time up ended in a failure */
+	bool unfenced; /* commands ended unknown since the last login */
+	bool old_has_tpgt;
+	uint16_t old_tpgt; /* where the unfenced commands went */
+	struct path_counters counters;
+	struct chap_list_head chaps;
+};
+
+/* 0 or -ENOMEM (and then there is nothing to undo). `config` is the owner's and
+ * may change between a down and the next start. */
+int session_init(struct session *s, struct loop *loop,
+	const struct iscsi_config *config, bool discovery,
+	const struct session_events *events, void *arg);
+void session_fini(struct session *s); /* at any time; calls nothing back */
+
+/* The owner's requests. */
+void session_start(struct session *s);
+void session_stop(struct session *s, bool now);
+void session_submit(struct session *s, struct path_cmd *cmd);
+void session_abort(struct session *s, struct path_cmd *cmd);
+
+/* A Text Request in full feature phase; with the TTT and LUN of `next` (a Text
+ * Response) it goes on, with NULL it begins. `data` must live until the
+ * response comes. */
+void session_text(struct session *s, const struct bhs *next, const void *data,
+	uint32_t len);
+void session_text_response(
+	struct conn *c, const struct bhs *b, const uint8_t *data, uint32_t len);
+
+/* Queues an event for session_fsm.c; it is handled in a call from the loop. */
+void session_post(struct session *s, enum session_event event);
+
+/* Handles an event now; only from the loop's own callbacks. */
+void session_event(struct session *s, enum session_event event);
+
+/* session_fsm.c's way to finish commands: takes over their results. */
+void session_end_all(struct session *s);
+
+/* Sends commands that wait, as far as the window goes; sees whether it is
+ * drained. After every batch of received PDUs. */
+void session_kick(struct session *s);
+
+/* Puts a command, whose result is filled in, among those whose done() is called
+ * from the loop. */
+void session_end_later(struct session *s, struct path_cmd *cmd,
+	enum path_outcome outcome, int error);
+
+/* A task has its outcome (filled in by the caller but for these two): gives the
+ * task back and calls done(), now or, while a begun PDU needs its data, later.
+ * From received PDUs only. */
+void session_task_end(struct session *s, struct task *t,
+	enum path_outcome outcome, int error);
+
+/* The last PDU of a task that is `ending` has left. */
+void session_task_ended(struct session *s, struct task *t);
+
+/* Wakes the tick for something that has a time limit. */
+void session_watch(struct session *s);
+
+/* Reason for people, prefixed with the portal. */
+void session_reason(struct session *s, enum path_cure cure, const char *text);
+
+/* tmf.c, RFC 7143 11.5, 11.6 */
+void tmf_abort(struct session *s, struct task *t, int err);
+void tmf_response(
+	struct conn *c, const struct bhs *b, const uint8_t *data, uint32_t len);
+void tmf_refused(struct session *s, const char *how); /* escalates */
+void tmf_tick(struct session *s, uint64_t now);
+void tmf_forget(struct session *s, struct task *t); /* it has ended */
+void tmf_reset(struct session *s);                  /* the connection is gone */
+
+#endif

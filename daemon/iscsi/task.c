@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "task.h"
+
+#define PLACE_BITS 16
+#define PLACE_MASK 0xffffu
+
+_Static_assert(TASK_BLOCK *TASK_BLOCKS_MAX < PLACE_MASK,
+	"no tag is ever BHS_TAG_NONE");
+
+void task_table_init(struct task_table *table)
+{
+	*table = (struct task_table){0};
+	TAILQ_INIT(&table->free);
+}
+
+void task_table_fini(struct task_table *table)
+{
+	for (unsigned i = 0; i < table->nblocks; i++)
+		free(table->blocks[i]);
+	task_table_init(table);
+}
+
+static int add_block(struct task_table *table)
+{
+	struct task *block = calloc(TASK_BLOCK, sizeof *block);
+
+	if (!block)
+		return -ENOMEM;
+	for (unsigned i = 0; i < TASK_BLOCK; i++) {
+		block[i].itt = table->nblocks * TASK_BLOCK + i;
+		TAILQ_INSERT_TAIL(&table->free, &block[i], link);
+	}
+	table->blocks[table->nblocks++] = block;
+	return 0;
+}
+
+int task_table_grow(struct task_table *table, unsigned commands)
+{
+	if (commands > TASK_MAX)
+		commands = TASK_MAX;
+	while (table->nblocks * TASK_BLOCK < commands + TASK_CONTROL)
+		if (add_block(table))
+			return -ENOMEM;
+	return 0;
+}
+
+unsigned task_table_room(const struct task_table *table)
+{
+	unsigned all = table->nblocks * TASK_BLOCK;
+
+	return all > TASK_CONTROL ? all - TASK_CONTROL : 0;
+}
+
+struct task *task_get(struct task_table *table, enum task_kind kind)
+{
+	struct task *t = TAILQ_FIRST(&table->free);
+	uint32_t itt;
+
+	if (!t)
+		return NULL;
+	if (kind == TASK_SCSI) {
+		if (table->commands >= task_table_room(table))
+			return NULL;
+		table->commands++;
+	}
+	TAILQ_REMOVE(&table->free, t, link);
+	itt = t->itt + (1u << PLACE_BITS);
+	/* `item` and `bursts` are written before they are read. */
+	t->itt = itt;
+	t->kind = (uint8_t)kind;
+	t->taken = true;
+	t->sent = t->held = t->ending = t->sending = t->aborted = false;
+	t->abort_queued = false;
+	t->conn = NULL;
+	t->cmd = NULL;
+	t->item.queued = false;
+	t->received = t->data_sn = 0;
+	t->burst_at = t->bursts_left = t->r2ts = 0;
+	LIST_INIT(&t->dataouts);
+	return t;
+}
+
+void task_put(struct task_table *table, struct task *t)
+{
+	assert(t->taken && !t->item.queued && !t->sending &&
+		LIST_EMPTY(&t->dataouts));
+	t->taken = false;
+	if (t->kind == TASK_SCSI)
+		table->commands--;
+	/* At the tail: a tag rests as long as it can. */
+	TAILQ_INSERT_TAIL(&table->free, t, link);
+}
+
+struct task *task_find(struct task_table *table, uint32_t itt)
+{
+	unsigned place = itt & PLACE_MASK;
+	struct task *t;
+
+	if (place >= table->nblocks * TASK_BLOCK)
+		return NULL;
+	t = &table->blocks[place / TASK_BLOCK][place % TASK_BLOCK];
+	return t->taken && t->itt == itt ? t : NULL;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Tasks of a session (RFC 7143 4.2.2.3): whatever has an Initiator Task Tag.
+ * A task belongs to the session; `conn` is the connection that it has its
+ * allegiance to (RFC 7143 4.2.5).
+ *
+ * A tag is the task's place in the table and, in its high bits, a generation
+ * that changes with every use: a late answer to an earlier use finds nothing.
+ */
+#ifndef UMPIO_ISCSI_TASK_H
+#define UMPIO_ISCSI_TASK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <umpio/base/outq.h>
+#include <umpio/path.h>
+
+#include "bhs.h"
+
+struct conn;
+struct session;
+
+#define TASK_R2T_MAX 8 /* R2Ts of one task that we keep; MaxOutstandingR2T */
+
+enum task_kind { TASK_SCSI, TASK_NOP, TASK_TMF, TASK_TEXT, TASK_LOGOUT };
+
+/* Data that is to be sent: what an R2T asked for, or unsolicited data. */
+struct burst {
+	uint32_t ttt;         /* BHS_TAG_NONE: unsolicited */
+	uint32_t offset, end; /* in the command's data; offset moves */
+	uint32_t data_sn;
+	uint8_t lun[8];
+};
+
+/* One Data-Out PDU in the send queue. */
+struct dataout {
+	struct outq_item item;
+	struct task *task;
+	struct conn *conn;
+	LIST_ENTRY(dataout) link; /* of the task, or of those that are free */
+};
+LIST_HEAD(dataout_list, dataout);
+
+struct task {
+	uint32_t itt;
+	uint8_t kind; /* enum task_kind */
+	bool taken;
+	bool sent;    /* the last byte of the command PDU has left */
+	bool held;    /* its tag stays taken until a TMF is answered */
+	bool ending;  /* answered; waits until a begun Data-Out is out */
+	bool sending; /* in conn->senders */
+	bool aborted; /* the owner has given it up, or its deadline has passed
+		       */
+	bool abort_queued; /* in session->tmf.waiting */
+	int abort_err;     /* why: -ETIMEDOUT, -ECANCELED */
+	uint32_t cmd_sn;
+	struct conn *conn;
+	struct path_cmd *cmd;  /* TASK_SCSI; NULL once it is done */
+	struct outq_item item; /* the command PDU */
+	uint32_t received;     /* bytes of Data-In */
+	uint32_t data_sn;      /* next DataSN of Data-In, next R2TSN */
+	struct burst bursts[TASK_R2T_MAX + 1]; /* a ring, oldest first */
+	uint8_t burst_at, bursts_left;
+	uint8_t r2ts; /* of them, solicited ones */
+	struct dataout_list dataouts;
+	TAILQ_ENTRY(task) link; /* free, or the session's active SCSI tasks */
+	TAILQ_ENTRY(task) send_link;  /* conn->senders */
+	TAILQ_ENTRY(task) abort_link; /* the session's tasks to be aborted */
+};
+TAILQ_HEAD(task_list, task);
+
+#define TASK_BLOCK      64 /* tasks that are allocated at once */
+#define TASK_BLOCKS_MAX 9
+#define TASK_CONTROL    16 /* of them never used for commands */
+#define TASK_MAX        (TASK_BLOCK * TASK_BLOCKS_MAX - TASK_CONTROL)
+
+struct task_table {
+	struct task *blocks[TASK_BLOCKS_MAX];
+	unsigned nblocks;
+	unsigned commands; /* tasks taken for commands */
+	struct task_list free;
+};
+
+/* An empty table; grow it before use. */
+void task_table_init(struct task_table *table);
+void task_table_fini(struct task_table *table);
+
+/* Room for `commands` commands, at most TASK_MAX, and for control tasks. Never
+ * shrinks. 0 or -ENOMEM. */
+int task_table_grow(struct task_table *table, unsigned commands);
+
+/* Commands that there is room for. */
+unsigned task_table_room(const struct task_table *table);
+
+/* A fresh task with its tag; NULL when all are taken (commands leave
+ * TASK_CONTROL to the others). */
+struct task *task_get(struct task_table *table, enum task_kind kind);
+void task_put(struct task_table *table, struct task *task);
+
+/* The task that has the tag now; NULL for an unknown or old one. */
+struct task *task_find(struct task_table *table, uint32_t itt);
+
+/*
+ * Data-In and SCSI Response (task_in.c; RFC 7143 11.4, 11.7). A breach fails
+ * the connection.
+ */
+/* Where `len` bytes of a Data-In go: into the command's data, or NULL and the
+ * connection has failed. */
+void *task_in_place(struct conn *c, const struct bhs *b, uint32_t len);
+void task_in_data(
+	struct conn *c, const struct bhs *b, const uint8_t *data, uint32_t len);
+void task_in_response(
+	struct conn *c, const struct bhs *b, const uint8_t *data, uint32_t len);
+
+/*
+ * Data-Out (task_out.c; RFC 7143 11.7, 11.8).
+ */
+/* What of a write goes along with its command: returns the bytes of immediate
+ * data, prepares the unsolicited rest and sets `b->final`. */
+uint32_t task_out_begin(struct task *t, struct bhs *b);
+void task_out_r2t(
+	struct conn *c, const struct bhs *b, const uint8_t *data, uint32_t len);
+
+/* Makes Data-Outs until the send queue is well filled. */
+void task_out_fill(struct conn *c);
+
+/* Takes all that still waits of a task out of the send queue. True; or false
+ * while a begun PDU is still there, and session_task_ended() follows. */
+bool task_out_cancel(struct task *t);
+
+#endif

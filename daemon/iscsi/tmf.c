@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Task management (RFC 7143 11.5, 11.6): ABORT TASK for a command that was
+ * given up, then LOGICAL UNIT RESET, then the end of the connection. One
+ * request at a time, immediate, and behind the command in the send queue.
+ */
+#include <errno.h>
+#include <string.h>
+#include <umpio/base/log.h>
+
+#include "conn.h"
+#include "session.h"
+
+static int send_request(struct session *s, uint8_t function, struct task *t)
+{
+	struct bhs b = bhs_make(OP_TMF_REQ);
+	struct tmf *m = &s->tmf;
+
+	m->request = task_get(&s->tasks, TASK_TMF);
+	if (!m->request) {
+		conn_fail(s->conn, -ENOBUFS, "no task left to abort another");
+		return -ENOBUFS;
+	}
+	m->request->conn = s->conn;
+	b.immediate = true;
+	b.itt = m->request->itt;
+	b.cmd_sn = s->window.cmd_sn;
+	memcpy(b.lun, s->config->lun, sizeof b.lun);
+	b.tmf.function = function;
+	b.tmf.rtt = t ? t->itt : BHS_TAG_NONE;
+	b.tmf.ref_cmd_sn = t ? t->cmd_sn : 0;
+	conn_send(s->conn, &b, NULL, 0, false);
+	session_watch(s);
+	return 0;
+}
+
+/* The task of the ABORT TASK is no longer referred to. */
+static struct task *let_go(struct session *s)
+{
+	struct task *t = s->tmf.task;
+
+	s->tmf.task = NULL;
+	t->held = false;
+	if (t->cmd)
+		return t;
+	task_put(&s->tasks, t);
+	return NULL;
+}
+
+static void next(struct session *s)
+{
+	struct tmf *m = &s->tmf;
+	struct task *t = TAILQ_FIRST(&m->waiting);
+
+	if (m->state != TMF_IDLE || !t)
+		return;
+	TAILQ_REMOVE(&m->waiting, t, abort_link);
+	t->abort_queued = false;
+	if (send_request(s, TMF_ABORT_TASK, t))
+		return;
+	m->state = TMF_ABORTING;
+	m->task = t;
+	t->held = true;
+	m->late = loop_now(s->loop) + s->config->timeouts.abort;
+}
+
+void tmf_abort(struct session *s, struct task *t, int err)
+{
+	if (t->aborted)
+		return;
+	t->aborted = true;
+	t->abort_err = err;
+	t->abort_queued = true;
+	TAILQ_INSERT_TAIL(&s->tmf.waiting, t, abort_link);
+	next(s);
+}
+
+static void reset_unit(struct session *s)
+{
+	struct tmf *m = &s->tmf;
+
+	if (send_request(s, TMF_LUN_RESET, NULL))
+		return;
+	m->state = TMF_RESETTING;
+	m->cmd_sn = s->window.cmd_sn;
+	m->late = loop_now(s->loop) + s->config->timeouts.lun_reset;
+}
+
+void tmf_refused(struct session *s, const char *how)
+{
+	struct tmf *m = &s->tmf;
+	struct task *t;
+
+	if (m->state == TMF_RESETTING) {
+		conn_fail(s->conn, -EREMOTEIO, "LOGICAL UNIT RESET: %s", how);
+		return;
+	}
+	if (m->state != TMF_ABORTING)
+		return;
+	if (m->request)
+		task_put(&s->tasks, m->request);
+	m->request = NULL;
+	m->state = TMF_IDLE;
+	t = let_go(s);
+	if (!t) {
+		next(s);
+		return;
+	}
+	log_warn("ABORT TASK: %s; resetting the logical unit", how);
+	reset_unit(s);
+}
+
+static void task_aborted(struct session *s)
+{
+	struct task *t = let_go(s);
+
+	if (t && !t->ending)
+		session_task_end(s, t, PATH_UNKNOWN, t->abort_err);
+}
+
+/* All commands before the reset are gone (RFC 7143 4.2.2.3.3). Callbacks may
+ * change the list. */
+static void unit_was_reset(struct session *s)
+{
+	struct task *t = TAILQ_FIRST(&s->active);
+
+	while (t) {
+		if (t->ending || !sn_lt(t->cmd_sn, s->tmf.cmd_sn)) {
+			t = TAILQ_NEXT(t, link);
+			continue;
+		}
+		session_task_end(s, t, PATH_UNKNOWN,
+			t->aborted ? t->abort_err : -ECANCELED);
+		t = TAILQ_FIRST(&s->active);
+	}
+}
+
+static const char *response_text(uint8_t response)
+{
+	static const char *const texts[] = {
+		[TMF_RSP_NO_TASK] = "no such task",
+		[TMF_RSP_NO_LUN] = "no such logical unit",
+		[TMF_RSP_ALLEGIANT] = "task still allegiant",
+		[TMF_RSP_NO_REASSIGN] = "reassignment not supported",
+		[TMF_RSP_NOT_SUPPORTED] = "not supported",
+		[TMF_RSP_NOT_AUTHORIZED] = "not authorized",
+	};
+
+	if (response < sizeof texts / sizeof texts[0] && texts[response])
+		return texts[response];
+	return "rejected";
+}
+
+void tmf_response(
+	struct conn *c, const struct bhs *b, const uint8_t *data, uint32_t len)
+{
+	struct session *s = c->session;
+	struct tmf *m = &s->tmf;
+	uint8_t response = b->tmf_rsp.response;
+	enum tmf_state was = m->state;
+
+	(void)data;
+	(void)len;
+	if (m->old && m->old->itt == b->itt) {
+		task_put(&s->tasks, m->old);
+		m->old = NULL;
+		return;
+	}
+	if (!m->request || m->request->itt != b->itt) {
+		conn_fail(c, -EPROTO,
+			"Task Management Response with another tag");
+		return;
+	}
+	if (response != TMF_RSP_COMPLETE &&
+		!(was == TMF_ABORTING && response == TMF_RSP_NO_TASK)) {
+		tmf_refused(s, response_text(response));
+		return;
+	}
+	task_put(&s->tasks, m->request);
+	m->request = NULL;
+	m->state = TMF_IDLE;
+	if (was == TMF_ABORTING)
+		task_aborted(s);
+	else
+		unit_was_reset(s);
+	next(s);
+}
+
+void tmf_tick(struct session *s, uint64_t now)
+{
+	struct tmf *m = &s->tmf;
+
+	if (m->state == TMF_IDLE || now < m->late)
+		return;
+	if (m->state == TMF_RESETTING || m->old) {
+		conn_fail(s->conn, -ETIMEDOUT, "no answer to task management");
+		return;
+	}
+	m->old = m->request; /* its answer may still come */
+	m->request = NULL;
+	tmf_refused(s, "no answer");
+}
+
+void tmf_forget(struct session *s, struct task *t)
+{
+	if (t->abort_queued)
+		TAILQ_REMOVE(&s->tmf.waiting, t, abort_link);
+	t->abort_queued = false;
+}
+
+void tmf_reset(struct session *s)
+{
+	s->tmf = (struct tmf){.state = TMF_IDLE};
+	TAILQ_INIT(&s->tmf.waiting);
+}
