@@ -11,7 +11,8 @@
 #include <string.h>
 #include <umpio/loop.h>
 
-#define ADDRS_MAX 8
+#define ADDRS_MAX         8
+#define FIRST_LISTEN_PORT 50000
 
 /* Accepted by the kernel, so to speak, but not by the listener yet. */
 struct waiting {
@@ -31,6 +32,7 @@ struct stream_listener {
 
 static LIST_HEAD(, stream_listener) listeners = LIST_HEAD_INITIALIZER(
 	listeners);
+static uint16_t listen_port = FIRST_LISTEN_PORT;
 
 struct addr t_addr(const char *text)
 {
@@ -113,10 +115,8 @@ static void listener_fire(struct t_source *source)
 
 static void choose_port(struct addr *a)
 {
-	static uint16_t port = 50000;
-
 	if (a->ss.ss_family != AF_UNIX && *port_of(a) == 0)
-		*port_of(a) = htons(port++);
+		*port_of(a) = htons(listen_port++);
 }
 
 struct stream_listener *stream_listen(struct loop *loop, const struct addr *at,
@@ -337,5 +337,6 @@ void t_net_end(void)
 		free(n->host);
 		free(n);
 	}
+	listen_port = FIRST_LISTEN_PORT;
 	t_wires_forget();
 }

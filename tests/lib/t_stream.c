@@ -61,6 +61,9 @@ struct place {
 static LIST_HEAD(, conn) conns = LIST_HEAD_INITIALIZER(conns);
 static LIST_HEAD(, place) places = LIST_HEAD_INITIALIZER(places);
 
+#define FIRST_CLIENT_PORT 40000
+static uint16_t client_port = FIRST_CLIENT_PORT;
+
 bool t_addr_equal(const struct addr *a, const struct addr *b)
 {
 	return a->len == b->len && memcmp(&a->ss, &b->ss, a->len) == 0;
@@ -88,6 +91,7 @@ void t_wires_forget(void)
 	struct place *p;
 
 	assert(LIST_EMPTY(&conns));
+	client_port = FIRST_CLIENT_PORT;
 	while ((p = LIST_FIRST(&places))) {
 		LIST_REMOVE(p, link);
 		free(p);
@@ -461,9 +465,8 @@ static struct end *end_new(struct conn *c, unsigned side, struct loop *loop)
 /* Where the client seems to come from: a port of its own. */
 static struct addr client_addr(const struct addr *to)
 {
-	static uint16_t port = 40000;
 	struct addr a = {.len = sizeof(sa_family_t)};
-	struct endpoint ep = {.port = port++};
+	struct endpoint ep = {.port = client_port++};
 
 	a.ss.ss_family = AF_UNIX;
 	if (to->ss.ss_family == AF_UNIX)

@@ -160,6 +160,36 @@ Test(pump, byte_by_byte)
 	assert_whole();
 }
 
+static void restart(uint64_t seed)
+{
+	teardown();
+	a = b = (struct peer){.got = 0};
+	t_world_seed(seed);
+	setup();
+}
+
+/* Whatever the wire does short of losing bytes, they all come. */
+Test(pump, many_wires)
+{
+	for (uint64_t seed = 1; seed <= 200; seed++) {
+		uint64_t r[4];
+
+		restart(seed);
+		loop_random(loop, r, sizeof r);
+		for (unsigned i = 0; i < 2; i++) {
+			struct t_wire_way *w = &wire->way[i];
+
+			w->chunk = r[i] % 300;
+			w->random_chunk = true;
+			w->capacity = 1 + r[i] / 300 % 6000;
+			w->delay_ns = r[i + 2] % NS_PER_MS;
+			w->rate = r[i + 2] % 3 ? 0 : 10000 + r[i] % 100000;
+		}
+		t_loop_run_for(loop, 100 * NS_PER_S);
+		assert_whole();
+	}
+}
+
 Test(pump, slow_wire)
 {
 	wire->way[T_OUT].rate = 1000;
@@ -202,9 +232,7 @@ Test(pump, blackhole_then_light)
 Test(pump, cut_at_every_point)
 {
 	for (size_t n = 0; n < BYTES; n += 97) {
-		teardown();
-		a = b = (struct peer){.got = 0};
-		setup();
+		restart(n);
 		wire->way[T_OUT].cut_at = n;
 		t_loop_run_for(loop, NS_PER_S);
 		cr_assert_eq(a.closed, 1);
