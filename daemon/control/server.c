@@ -11,30 +11,30 @@
 #include <umpio/stream.h>
 #include <unistd.h>
 
-#include "conn.h"
+#include "peer.h"
 #include "json.h"
 
 struct control_server {
 	struct loop *loop;
 	struct stream_listener *listener;
-	struct conn_owner owner;
-	struct conn *conns[CONTROL_CLIENTS_MAX]; /* oldest first */
+	struct peer_owner owner;
+	struct peer *peers[CONTROL_CLIENTS_MAX]; /* oldest first */
 	unsigned nconns;
 };
 
 static void remove_conn(struct control_server *s, unsigned i)
 {
-	conn_free(s->conns[i]);
+	peer_free(s->peers[i]);
 	s->nconns--;
-	memmove(&s->conns[i], &s->conns[i + 1],
-		(s->nconns - i) * sizeof *s->conns);
+	memmove(&s->peers[i], &s->peers[i + 1],
+		(s->nconns - i) * sizeof *s->peers);
 }
 
-static void conn_ended(void *owner, struct conn *conn)
+static void peer_ended(void *owner, struct peer *peer)
 {
 	struct control_server *s = owner;
 	unsigned i = 0;
-	while (s->conns[i] != conn)
+	while (s->peers[i] != peer)
 		i++;
 	remove_conn(s, i);
 }
@@ -46,7 +46,7 @@ static bool make_room(struct control_server *s)
 	if (s->nconns < CONTROL_CLIENTS_MAX)
 		return true;
 	for (unsigned i = 0; i < s->nconns; i++)
-		if (conn_is_idle(s->conns[i])) {
+		if (peer_is_idle(s->peers[i])) {
 			remove_conn(s, i);
 			return true;
 		}
@@ -78,9 +78,9 @@ static void accepted(void *arg, struct stream *stream)
 			"socket\",\"code\":1}\n");
 		return;
 	}
-	struct conn *conn = conn_new(s->loop, stream, &s->owner);
-	if (conn)
-		s->conns[s->nconns++] = conn;
+	struct peer *peer = peer_new(s->loop, stream, &s->owner);
+	if (peer)
+		s->peers[s->nconns++] = peer;
 }
 
 /* The last directory of `path`; those above it are not ours to make. */
@@ -118,10 +118,10 @@ struct control_server *control_server_new(struct loop *loop, const char *path,
 	*err = -ENOMEM;
 	if (s) {
 		s->loop = loop;
-		s->owner = (struct conn_owner){
+		s->owner = (struct peer_owner){
 			.commands = commands,
 			.arg = arg,
-			.closed = conn_ended,
+			.closed = peer_ended,
 			.owner = s,
 		};
 		*err = start_listening(s, path);

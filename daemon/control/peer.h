@@ -5,30 +5,30 @@
  * left; until then requests wait in the line buffer, and beyond it in the
  * client's own socket. So neither requests nor replies can pile up here.
  */
-#ifndef UMPIO_CONTROL_CONN_H
-#define UMPIO_CONTROL_CONN_H
+#ifndef UMPIO_CONTROL_PEER_H
+#define UMPIO_CONTROL_PEER_H
 
 #include <stdbool.h>
 #include <umpio/control.h>
 
-struct conn;
+struct peer;
 struct loop;
 struct stream;
 
-struct conn_owner {
+struct peer_owner {
 	const struct control_command *commands;
 	void *arg; /* of the commands */
 	/* The connection has ended; the owner frees it, there or later. */
-	void (*closed)(void *owner, struct conn *conn);
+	void (*closed)(void *owner, struct peer *peer);
 	void *owner;
 };
 
 /* Takes `stream` over, also when NULL comes back for want of memory. */
-struct conn *conn_new(struct loop *loop, struct stream *stream,
-	const struct conn_owner *owner);
-void conn_free(struct conn *conn); /* NULL is allowed */
+struct peer *peer_new(struct loop *loop, struct stream *stream,
+	const struct peer_owner *owner);
+void peer_free(struct peer *peer); /* NULL is allowed */
 
 /* True while no request is under way. */
-bool conn_is_idle(const struct conn *conn);
+bool peer_is_idle(const struct peer *peer);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "conn.h"
+#include "peer.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -18,9 +18,9 @@
 
 #define SEND_TIMEOUT (5 * NS_PER_S)
 
-struct conn {
+struct peer {
 	struct loop *loop;
-	const struct conn_owner *owner;
+	const struct peer_owner *owner;
 	struct pump *pump;
 	struct loop_task step;
 	struct loop_timer *send_timer;
@@ -35,15 +35,15 @@ struct conn {
 	char in[CONTROL_LINE_MAX + 1];
 };
 
-static void post_step(struct conn *c)
+static void post_step(struct peer *c)
 {
 	loop_post(c->loop, &c->step);
 }
 
 /* Takes the reply over and begins to send it. */
-static void conn_reply(void *owner, struct json_object *reply)
+static void peer_reply(void *owner, struct json_object *reply)
 {
-	struct conn *c = owner;
+	struct peer *c = owner;
 	size_t len = 0;
 	c->call = NULL;
 	c->out = reply ? json_object_to_json_string_length(reply,
@@ -66,21 +66,21 @@ static void conn_reply(void *owner, struct json_object *reply)
 		pump_tx(c->pump);
 }
 
-static void refuse(struct conn *c, const char *fmt, ...)
+static void refuse(struct peer *c, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-static void refuse(struct conn *c, const char *fmt, ...)
+static void refuse(struct peer *c, const char *fmt, ...)
 {
 	char text[256];
 	va_list ap;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	conn_reply(c, json_error(CONTROL_USAGE, text));
+	peer_reply(c, json_error(CONTROL_USAGE, text));
 }
 
 static const struct control_command *find_command(
-	const struct conn *c, const char *name)
+	const struct peer *c, const char *name)
 {
 	const struct control_command *command = c->owner->commands;
 	while (command->name && strcmp(command->name, name) != 0)
@@ -88,7 +88,7 @@ static const struct control_command *find_command(
 	return command->name ? command : NULL;
 }
 
-static void run_request(struct conn *c, struct json_object *request)
+static void run_request(struct peer *c, struct json_object *request)
 {
 	const char *name = control_text(request, "command");
 	const struct control_command *command =
@@ -101,7 +101,7 @@ static void run_request(struct conn *c, struct json_object *request)
 		json_object_put(request);
 		return;
 	}
-	struct control_call *call = call_new(request, conn_reply, c);
+	struct control_call *call = call_new(request, peer_reply, c);
 	if (!call) {
 		refuse(c, "%s", strerror(ENOMEM));
 		return;
@@ -110,7 +110,7 @@ static void run_request(struct conn *c, struct json_object *request)
 	command->run(c->owner->arg, call, request);
 }
 
-static void run_line(struct conn *c, const char *line, size_t len)
+static void run_line(struct peer *c, const char *line, size_t len)
 {
 	while (len > 0 && strchr(" \t\r", line[len - 1]))
 		len--;
@@ -125,7 +125,7 @@ static void run_line(struct conn *c, const char *line, size_t len)
 }
 
 /* Runs the next line, if there is a whole one. */
-static bool next_line(struct conn *c)
+static bool next_line(struct peer *c)
 {
 	char *end = memchr(c->in, '\n', c->in_len);
 	if (!end) {
@@ -143,37 +143,37 @@ static bool next_line(struct conn *c)
 	return true;
 }
 
-bool conn_is_idle(const struct conn *c)
+bool peer_is_idle(const struct peer *c)
 {
 	return !c->call && !c->reply;
 }
 
 /* What is to be done between callbacks of the pump and commands, so that none
  * of them finds the connection gone or changed under it. */
-static void conn_step(void *arg)
+static void peer_step(void *arg)
 {
-	struct conn *c = arg;
-	if (!c->ended && c->full_told && conn_is_idle(c))
+	struct peer *c = arg;
+	if (!c->ended && c->full_told && peer_is_idle(c))
 		c->ended = true;
 	if (c->ended) {
 		c->owner->closed(c->owner->owner, c);
 		return;
 	}
-	while (conn_is_idle(c) && next_line(c))
+	while (peer_is_idle(c) && next_line(c))
 		;
 	pump_rx(c->pump);
 }
 
 static void send_late(void *arg)
 {
-	struct conn *c = arg;
+	struct peer *c = arg;
 	c->ended = true;
 	post_step(c);
 }
 
-static int conn_rx(void *engine, struct iovec *iov)
+static int peer_rx(void *engine, struct iovec *iov)
 {
-	struct conn *c = engine;
+	struct peer *c = engine;
 	if (c->full_told || c->in_len == CONTROL_LINE_MAX)
 		return 0;
 	iov[0] =
@@ -181,17 +181,17 @@ static int conn_rx(void *engine, struct iovec *iov)
 	return 1;
 }
 
-static int conn_rx_commit(void *engine, size_t n)
+static int peer_rx_commit(void *engine, size_t n)
 {
-	struct conn *c = engine;
+	struct peer *c = engine;
 	c->in_len += n;
 	post_step(c);
 	return 0;
 }
 
-static int conn_tx(void *engine, struct iovec *iov, int max)
+static int peer_tx(void *engine, struct iovec *iov, int max)
 {
-	struct conn *c = engine;
+	struct peer *c = engine;
 	int n = 0;
 	if (!c->reply)
 		return 0;
@@ -204,9 +204,9 @@ static int conn_tx(void *engine, struct iovec *iov, int max)
 	return n;
 }
 
-static void conn_tx_commit(void *engine, size_t n)
+static void peer_tx_commit(void *engine, size_t n)
 {
-	struct conn *c = engine;
+	struct peer *c = engine;
 	c->out_sent += n;
 	if (c->out_sent < c->out_len)
 		return;
@@ -218,19 +218,19 @@ static void conn_tx_commit(void *engine, size_t n)
 
 /* A client that ends its side right behind its request still reads: what is
  * answered already is offered to the socket once, without waiting. */
-static void send_rest(struct conn *c)
+static void send_rest(struct peer *c)
 {
 	struct iovec iov[2];
-	while (conn_is_idle(c) && next_line(c))
+	while (peer_is_idle(c) && next_line(c))
 		;
-	int n = conn_tx(c, iov, 2);
+	int n = peer_tx(c, iov, 2);
 	if (n > 0)
 		(void)stream_writev(pump_stream(c->pump), iov, n);
 }
 
-static void conn_closed(void *engine, int err)
+static void peer_closed(void *engine, int err)
 {
-	struct conn *c = engine;
+	struct peer *c = engine;
 	c->closed = true;
 	if (err == 0)
 		send_rest(c);
@@ -238,40 +238,40 @@ static void conn_closed(void *engine, int err)
 	post_step(c);
 }
 
-static const struct engine_ops conn_ops = {
-	.rx = conn_rx,
-	.rx_commit = conn_rx_commit,
-	.tx = conn_tx,
-	.tx_commit = conn_tx_commit,
-	.closed = conn_closed,
+static const struct engine_ops peer_ops = {
+	.rx = peer_rx,
+	.rx_commit = peer_rx_commit,
+	.tx = peer_tx,
+	.tx_commit = peer_tx_commit,
+	.closed = peer_closed,
 };
 
-struct conn *conn_new(struct loop *loop, struct stream *stream,
-	const struct conn_owner *owner)
+struct peer *peer_new(struct loop *loop, struct stream *stream,
+	const struct peer_owner *owner)
 {
-	struct conn *c = calloc(1, sizeof *c);
+	struct peer *c = calloc(1, sizeof *c);
 	if (!c) {
 		stream_close(stream);
 		return NULL;
 	}
 	c->loop = loop;
 	c->owner = owner;
-	loop_task_init(&c->step, conn_step, c);
+	loop_task_init(&c->step, peer_step, c);
 	c->send_timer = loop_timer_new(loop, send_late, c);
 	if (!c->send_timer) {
 		stream_close(stream);
-		conn_free(c);
+		peer_free(c);
 		return NULL;
 	}
-	c->pump = pump_new(loop, stream, &conn_ops, c);
+	c->pump = pump_new(loop, stream, &peer_ops, c);
 	if (!c->pump) {
-		conn_free(c);
+		peer_free(c);
 		return NULL;
 	}
 	return c;
 }
 
-void conn_free(struct conn *c)
+void peer_free(struct peer *c)
 {
 	if (!c)
 		return;
