@@ -105,9 +105,12 @@ void t_target_free(struct t_target *t)
 {
 	struct t_session *s;
 	struct t_conn *c;
+	unsigned n;
 
 	if (!t)
 		return;
+	for (n = 0; n < T_PORTALS_MAX; n++)
+		t_target_unlisten(t, n);
 	while ((c = TAILQ_FIRST(&t->conns))) {
 		t_conn_end(c, true);
 		TAILQ_REMOVE(&t->conns, c, link);
@@ -398,4 +401,34 @@ struct t_conn *t_target_accept(
 	if (!c->pump)
 		conn_dead(c);
 	return c;
+}
+
+static void door_accepted(void *arg, struct stream *s)
+{
+	struct t_door *door = arg;
+
+	t_target_accept(door->target, s, door->tpgt);
+}
+
+int t_target_listen(struct t_target *t, unsigned n, const struct addr *at)
+{
+	struct t_door *door = &t->doors[n];
+	int err = 0;
+
+	*door = (struct t_door){
+		.target = t, .tpgt = t->options.portals[n].tpgt};
+	door->listener =
+		stream_listen(t->loop, at, 0600, door_accepted, door, &err);
+	return door->listener ? 0 : err;
+}
+
+const struct addr *t_target_addr(const struct t_target *t, unsigned n)
+{
+	return stream_listener_addr(t->doors[n].listener);
+}
+
+void t_target_unlisten(struct t_target *t, unsigned n)
+{
+	stream_listener_free(t->doors[n].listener);
+	t->doors[n].listener = NULL;
 }

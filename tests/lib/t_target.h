@@ -21,8 +21,10 @@
 #include "t_bhs.h"
 #include "t_lun.h"
 
+struct addr;
 struct loop;
 struct stream;
+struct stream_listener;
 struct t_conn;
 
 #define T_PORTALS_MAX 8
@@ -161,6 +163,13 @@ struct t_conn {
 	TAILQ_ENTRY(t_conn) link;
 };
 
+/* What an accepted stream is told by. */
+struct t_door {
+	struct t_target *target;
+	struct stream_listener *listener; /* NULL: none */
+	uint16_t tpgt;
+};
+
 struct t_target {
 	struct loop *loop;
 	struct t_lun *lun;
@@ -174,6 +183,7 @@ struct t_target {
 	unsigned violations;
 	char violation[256];
 	unsigned logins, logouts, commands, reinstatements, pings;
+	struct t_door doors[T_PORTALS_MAX];
 	LIST_HEAD(, t_session) sessions;
 	TAILQ_HEAD(, t_conn) conns; /* dead ones too */
 };
@@ -192,6 +202,14 @@ void t_target_free(struct t_target *t);
  * `tpgt`. The connection lives until t_target_free(), dead or not. */
 struct t_conn *t_target_accept(
 	struct t_target *t, struct stream *s, uint16_t tpgt);
+
+/* Listens at `at`, as portal `n` of the options: what is accepted there is
+ * served. Ends with the target. 0 or -errno. The address bound, with the port
+ * that was chosen, is t_target_addr(). */
+int t_target_listen(struct t_target *t, unsigned n, const struct addr *at);
+const struct addr *t_target_addr(const struct t_target *t, unsigned n);
+/* Stops listening there; connections stay. */
+void t_target_unlisten(struct t_target *t, unsigned n);
 
 /* Ends a connection: by RST, or in order. */
 void t_conn_end(struct t_conn *c, bool abort);

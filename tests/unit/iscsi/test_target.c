@@ -98,21 +98,27 @@ static void ini_closed(void *engine, int err)
 	i->err = err;
 }
 
-static void ini_connect(void)
+static void ini_begin(struct stream *stream)
 {
 	static const struct pdu_rx_ops rx_ops = {ini_place, ini_pdu};
 	static const struct engine_ops ops = {
 		ini_rx, ini_rx_commit, ini_tx, ini_tx_commit, ini_closed};
-	struct addr at = t_addr("10.0.0.1:3260");
-	struct stream *s[2];
 
 	memset(&ini, 0, sizeof ini);
 	cr_assert_eq(pdu_rx_init(&ini.rx, &rx_ops, &ini), 0);
 	outq_init(&ini.out);
+	ini.pump = pump_new(loop, stream, &ops, &ini);
+	ini.cmd_sn = 0xfffffffe;
+}
+
+static void ini_connect(void)
+{
+	struct addr at = t_addr("10.0.0.1:3260");
+	struct stream *s[2];
+
 	t_stream_pair(loop, loop, &at, s);
 	cr_assert_not_null(t_target_accept(target, s[1], 1));
-	ini.pump = pump_new(loop, s[0], &ops, &ini);
-	ini.cmd_sn = 0xfffffffe;
+	ini_begin(s[0]);
 }
 
 static void ini_leave(void)
@@ -669,5 +675,37 @@ Test(target, hooks)
 	t_loop_run_for(loop, SECOND);
 	cr_expect(ini.closed);
 	cr_expect_lt(ini.err, 0);
+	end();
+}
+
+static void ini_connected(void *arg, struct stream *s, int err)
+{
+	cr_assert_eq(err, 0);
+	*(struct stream **)arg = s;
+}
+
+/* Over a listener, as a test of the daemon reaches it: two portals of two
+ * groups are two sessions of one initiator. */
+Test(target, portals)
+{
+	struct addr at = t_addr("10.0.0.2:3260");
+	struct stream *s = NULL;
+
+	options.portals[1].tpgt = 2;
+	begin();
+	login();
+	cr_assert_eq(t_target_listen(target, 1, &at), 0);
+	cr_assert_not_null(stream_connect(
+		loop, &at, &(struct stream_options){0}, ini_connected, &s));
+	t_loop_run_for(loop, SECOND);
+	cr_assert_not_null(s);
+	cr_expect_eq(t_target_conn(target, 1)->tpgt, 2);
+	ini_leave();
+	ini_begin(s);
+	login();
+	cr_expect_eq(target->reinstatements, 0);
+	cr_expect_eq(target->logins, 2);
+	t_target_unlisten(target, 1);
+	no_violations();
 	end();
 }
