@@ -71,7 +71,7 @@ const struct command commands[] = {
 		"  --chap-user NAME          CHAP name\n"
 		"  --chap-secret-file FILE   file with the CHAP secret, mode "
 		"0600\n",
-		1, 1, discover_options, NULL},
+		1, 1, discover_options, cmd_discover},
 	{.name = "set", .synopsis = ""},
 	{.name = "fault", .synopsis = ""},
 	{.name = "abort", .synopsis = ""},

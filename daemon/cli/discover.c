@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* umpio discover: SendTargets at a portal, and the LUNs of what it names. Needs
+ * no daemon, and runs on a loop of its own. */
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+#include <umpio/iscsi.h>
+#include <umpio/loop.h>
+#include <umpio/settings.h>
+
+#include "commands.h"
+#include "render.h"
+#include "scan.h"
+
+struct discovery {
+	struct cli *cli;
+	struct loop *loop;
+	struct iscsi_config config;
+	char initiator[ISCSI_NAME_MAX + 1];
+	char *secret;
+	size_t secret_len;
+	struct iscsi_discover *asking;
+	struct scan **scans; /* one a target, the next when one is done */
+	unsigned nscans, at;
+	struct json_object *targets, *reply;
+	int status;
+};
+
+static void stop(struct discovery *d, int status)
+{
+	d->status = status;
+	loop_stop(d->loop);
+}
+
+/* One target at a time: some arrays take few logins at once. */
+static void scan_next(struct discovery *d)
+{
+	if (d->at < d->nscans)
+		scan_start(d->scans[d->at]);
+	else
+		stop(d, CLI_DONE);
+}
+
+static void on_scanned(void *arg, struct json_object *luns, const char *error)
+{
+	struct discovery *d = arg;
+	struct json_object *target =
+		json_object_array_get_idx(d->targets, d->at);
+	json_object_object_add(target, "luns", luns);
+	if (error)
+		cli_add(target, "error", error);
+	d->at++;
+	scan_next(d);
+}
+
+static struct json_object *describe(const struct iscsi_target *target)
+{
+	struct json_object *o = json_object_new_object();
+	struct json_object *portals = json_object_new_array();
+	cli_add(o, "target", target->name);
+	json_object_object_add(o, "portals", portals);
+	for (unsigned i = 0; i < target->nportals; i++) {
+		const struct iscsi_portal *portal = &target->portals[i];
+		struct json_object *p = json_object_new_object();
+		char text[ENDPOINT_TEXT_MAX];
+		cli_add(p, "portal", endpoint_text(&portal->at, text));
+		json_object_object_add(
+			p, "tpgt", json_object_new_int64(portal->tpgt));
+		json_object_array_add(portals, p);
+	}
+	return o;
+}
+
+static int add_targets(struct discovery *d, const struct iscsi_targets *targets)
+{
+	d->scans = calloc(targets->ntargets + 1, sizeof *d->scans);
+	if (!d->scans)
+		return -ENOMEM;
+	for (unsigned i = 0; i < targets->ntargets; i++) {
+		const struct iscsi_target *target = &targets->targets[i];
+		d->scans[i] =
+			scan_new(d->loop, &d->config, target, on_scanned, d);
+		if (!d->scans[i])
+			return -ENOMEM;
+		d->nscans++;
+		json_object_array_add(d->targets, describe(target));
+	}
+	return 0;
+}
+
+static void on_discovered(void *arg, int err,
+	const struct iscsi_targets *targets, const char *reason)
+{
+	struct discovery *d = arg;
+	d->asking = NULL;
+	if (!err && (err = add_targets(d, targets)))
+		reason = strerror(-err);
+	if (err)
+		stop(d, cli_fail(d->cli, CLI_FAILED, "%s", reason));
+	else
+		scan_next(d);
+}
+
+/* CHAP user and secret come together or not at all. */
+static int configure_chap(struct discovery *d)
+{
+	const char *user = args_value(&d->cli->args, "chap-user");
+	const char *file = args_value(&d->cli->args, "chap-secret-file");
+	char why[512];
+	if (!user != !file)
+		return cli_misuse(d->cli,
+			"--chap-user and --chap-secret-file belong together");
+	if (!user)
+		return CLI_DONE;
+	if (secret_read(file, &d->secret, &d->secret_len, why, sizeof why))
+		return cli_fail(d->cli, CLI_USAGE, "%s", why);
+	d->config.chap.user = user;
+	d->config.chap.secret = d->secret;
+	d->config.chap.secret_len = d->secret_len;
+	return CLI_DONE;
+}
+
+static int configure(struct discovery *d)
+{
+	const char *portal = d->cli->args.words[0];
+	const char *name = args_value(&d->cli->args, "initiator-name");
+	char why[512];
+	iscsi_config_init(&d->config);
+	if (endpoint_parse(
+		    &d->config.portals[0], portal, strlen(portal), ISCSI_PORT))
+		return cli_misuse(
+			d->cli, "`%.128s` is not HOST[:PORT]", portal);
+	d->config.nportals = 1;
+	if (initiator_name_find(name, d->initiator, why, sizeof why))
+		return cli_fail(d->cli, CLI_USAGE, "%s", why);
+	d->config.initiator_name = d->initiator;
+	return configure_chap(d);
+}
+
+static int run(struct discovery *d)
+{
+	int status = configure(d);
+	if (status != CLI_DONE)
+		return status;
+	scan_isid(d->loop, d->config.isid);
+	d->asking = iscsi_discover(d->loop, &d->config, on_discovered, d);
+	if (!d->asking)
+		return cli_fail(d->cli, CLI_FAILED, "%s", strerror(ENOMEM));
+	loop_run(d->loop);
+	if (d->status != CLI_DONE)
+		return d->status;
+	if (d->cli->json)
+		cli_print_json(d->reply);
+	else
+		render_targets(d->reply);
+	return CLI_DONE;
+}
+
+static void discovery_fini(struct discovery *d)
+{
+	for (unsigned i = 0; i < d->nscans; i++)
+		scan_free(d->scans[i]);
+	free(d->scans);
+	iscsi_discover_cancel(d->asking);
+	json_object_put(d->reply);
+	secret_free(d->secret, d->secret_len);
+	loop_free(d->loop);
+}
+
+int cmd_discover(struct cli *cli)
+{
+	if (args_value(&cli->args, "isns"))
+		return cli_fail(cli, CLI_USAGE,
+			"discover --isns is not part of this version; it comes "
+			"later");
+	struct discovery d = {
+		.cli = cli,
+		.loop = loop_new(),
+		.targets = json_object_new_array(),
+		.reply = json_object_new_object(),
+	};
+	json_object_object_add(d.reply, "targets", d.targets);
+	int status = d.loop ? run(&d)
+			    : cli_fail(cli, CLI_FAILED, "%s", strerror(errno));
+	discovery_fini(&d);
+	return status;
+}
