@@ -11,6 +11,7 @@
 #include <umpio/base/log.h>
 #include <umpio/base/units.h>
 #include <umpio/scsi/disposition.h>
+#include <umpio/scsi/opcode.h>
 
 /* How long a path may take for one command. */
 static const uint64_t deadline_of[IO_KINDS] = {
@@ -275,7 +276,7 @@ static void fail(struct io *io, const struct retry_verdict *v)
 		return;
 	}
 	log_warn("%s: %s failed: %s", io->dev->blk.name,
-		io->kind == IO_READ ? "a read" : "a write or flush", v->what);
+		scsi_opcode_name(io->cmd.cdb[0]), v->what);
 	io->done(io, v->error);
 }
 

@@ -99,9 +99,8 @@ static bool retry(struct lun_probe *p, const struct disposition *d)
 	if (d->action == DISPOSITION_WAIT) {
 		if (loop_now(p->loop) - p->started >= NOT_READY_TIME)
 			return false;
-		if (p->step->optional && p->retries >= RETRIES_MAX)
+		if (p->step->optional && p->retries++ >= RETRIES_MAX)
 			return false;
-		p->retries++;
 		loop_timer_set(p->wait,
 			delay < NOT_READY_DELAY ? delay : NOT_READY_DELAY);
 		return true;

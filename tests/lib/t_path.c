@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "t_path.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* path_cmd.task keeps the time at which a command is answered. */
+static uint64_t due_of(const struct path_cmd *cmd)
+{
+	return (uint64_t)(uintptr_t)cmd->task;
+}
+
+static struct t_path *of(struct path *path)
+{
+	return (struct t_path *)path;
+}
+
+static void finish(struct t_path *tp, struct path_cmd *cmd)
+{
+	TAILQ_REMOVE(&tp->cmds, cmd, link);
+	tp->open--;
+	cmd->done(cmd);
+}
+
+static void execute(struct t_path *tp, struct path_cmd *cmd)
+{
+	bool in = cmd->direction == PATH_DATA_IN;
+	bool out = cmd->direction == PATH_DATA_OUT;
+	struct t_lun_cmd c = {
+		.cdb = cmd->cdb,
+		.out = out ? cmd->data : NULL,
+		.in = in ? cmd->data : NULL,
+		.out_len = out ? cmd->len : 0,
+		.in_len = in ? cmd->len : 0,
+	};
+
+	t_lun_execute(&tp->nexus, &c);
+	cmd->result = (struct path_result){
+		.outcome = PATH_DONE,
+		.status = c.status,
+		.overflow = c.overflow,
+		.residual = c.residual,
+		.sense_len = c.sense_len,
+	};
+	memcpy(cmd->result.sense, c.sense, c.sense_len);
+}
+
+static void fail(struct t_path *tp, struct path_cmd *cmd,
+	enum path_outcome outcome, int error)
+{
+	cmd->result = (struct path_result){.outcome = outcome, .error = error};
+	finish(tp, cmd);
+}
+
+static void go_down(struct t_path *tp, const struct path_down *why)
+{
+	if (tp->up)
+		t_nexus_fini(&tp->nexus);
+	tp->up = tp->starting = tp->stopping = tp->now = false;
+	loop_timer_stop(tp->timer);
+	loop_unpost(tp->loop, &tp->task);
+	tp->path.events->down(&tp->path, why);
+}
+
+static void plan(struct t_path *tp);
+
+/* Ends `cmd` when it is time. */
+static void end_one(struct t_path *tp, struct path_cmd *cmd)
+{
+	uint64_t now = loop_now(tp->loop);
+
+	if (!tp->up) {
+		fail(tp, cmd, PATH_NOT_SENT, -ENOTCONN);
+	} else if (tp->now) {
+		fail(tp, cmd, PATH_UNKNOWN, -ECANCELED);
+	} else if (cmd->deadline && cmd->deadline <= now) {
+		fail(tp, cmd, PATH_UNKNOWN, -ETIMEDOUT);
+	} else if (!tp->hold && due_of(cmd) <= now) {
+		execute(tp, cmd);
+		finish(tp, cmd);
+	}
+}
+
+/* done() may add commands but takes none away: those are seen next time. */
+static void end_due(struct t_path *tp)
+{
+	struct path_cmd *cmd = TAILQ_FIRST(&tp->cmds), *next;
+
+	for (unsigned n = tp->open; n && cmd; n--, cmd = next) {
+		next = TAILQ_NEXT(cmd, link);
+		end_one(tp, cmd);
+	}
+}
+
+/* Ends what is due, then what a stop waits for. */
+static void work(void *arg)
+{
+	struct t_path *tp = arg;
+	struct path_down why = {.cure = PATH_RETRY, .was_up = tp->up};
+
+	if (tp->starting && !tp->stopping) {
+		tp->starting = false;
+		if (tp->refusal) {
+			go_down(tp, tp->refusal);
+			return;
+		}
+		tp->up = true;
+		t_nexus_init(&tp->nexus, tp->lun, 1, 1, true);
+		tp->path.events->up(&tp->path);
+	}
+	end_due(tp);
+	if (tp->stopping && TAILQ_EMPTY(&tp->cmds)) {
+		snprintf(why.reason, sizeof why.reason, "stopped");
+		go_down(tp, &why);
+		return;
+	}
+	plan(tp);
+}
+
+static void plan(struct t_path *tp)
+{
+	uint64_t now = loop_now(tp->loop), due = UINT64_MAX;
+	struct path_cmd *cmd;
+
+	TAILQ_FOREACH (cmd, &tp->cmds, link) {
+		if (!tp->hold && due_of(cmd) < due)
+			due = due_of(cmd);
+		if (cmd->deadline && cmd->deadline < due)
+			due = cmd->deadline;
+		if (!tp->up || tp->now)
+			due = now;
+	}
+	if (due == UINT64_MAX)
+		loop_timer_stop(tp->timer);
+	else if (due <= now)
+		loop_post(tp->loop, &tp->task);
+	else
+		loop_timer_set(tp->timer, due - now);
+}
+
+static void start(struct path *path)
+{
+	struct t_path *tp = of(path);
+
+	assert(!tp->up && !tp->starting);
+	if (tp->starts < T_PATH_STARTS)
+		tp->started_at[tp->starts] = loop_now(tp->loop);
+	tp->starts++;
+	tp->starting = true;
+	loop_post(tp->loop, &tp->task);
+}
+
+static void stop(struct path *path, bool now)
+{
+	struct t_path *tp = of(path);
+
+	if (!tp->up && !tp->starting)
+		return;
+	tp->stopping = true;
+	tp->now |= now;
+	loop_post(tp->loop, &tp->task);
+}
+
+static bool is_bring_up(uint8_t opcode)
+{
+	static const uint8_t opcodes[] = {
+		0x00, 0x12, 0x1a, 0x25, 0x5a, 0x9e, 0xa3};
+
+	return memchr(opcodes, opcode, sizeof opcodes) != NULL;
+}
+
+static void submit(struct path *path, struct path_cmd *cmd)
+{
+	struct t_path *tp = of(path);
+
+	tp->submitted++;
+	tp->open++;
+	if (!is_bring_up(cmd->cdb[0]) && tp->log_len < sizeof tp->log)
+		tp->log[tp->log_len++] = cmd->cdb[0];
+	cmd->task = (void *)(uintptr_t)(loop_now(tp->loop) + tp->latency);
+	TAILQ_INSERT_TAIL(&tp->cmds, cmd, link);
+	plan(tp);
+}
+
+static void facts(const struct path *path, struct path_facts *f)
+{
+	static const char *const portals[] = {"192.0.2.1:3260", NULL};
+	const struct t_path *tp = (const struct t_path *)path;
+
+	*f = (struct path_facts){
+		.portal = portals[0],
+		.portals = portals,
+		.target = "iqn.2003-01.org.example:t",
+		.tpgt = 1,
+		.connections = tp->up,
+		.max_transfer = tp->max_transfer,
+	};
+}
+
+static void counters(const struct path *path, struct path_counters *c)
+{
+	*c = (struct path_counters){
+		.logins = ((const struct t_path *)path)->starts};
+}
+
+static void path_is_freed(struct path *path)
+{
+	struct t_path *tp = of(path);
+
+	assert(!tp->up && !tp->starting && TAILQ_EMPTY(&tp->cmds));
+	loop_unpost(tp->loop, &tp->task);
+	loop_timer_free(tp->timer);
+	if (tp->freed)
+		*tp->freed = true;
+	free(tp);
+}
+
+/* mpio uses no other ones: a call of them is a mistake that shows. */
+static const struct path_ops ops = {
+	.start = start,
+	.stop = stop,
+	.submit = submit,
+	.facts = facts,
+	.counters = counters,
+	.free = path_is_freed,
+};
+
+struct t_path *t_path_new(struct loop *loop, struct t_lun *lun)
+{
+	struct t_path *tp = calloc(1, sizeof *tp);
+
+	assert(tp);
+	tp->path.ops = &ops;
+	tp->loop = loop;
+	tp->lun = lun;
+	TAILQ_INIT(&tp->cmds);
+	tp->timer = loop_timer_new(loop, work, tp);
+	loop_task_init(&tp->task, work, tp);
+	return tp;
+}
+
+void t_path_go(struct t_path *tp)
+{
+	tp->hold = false;
+	plan(tp);
+}
+
+void t_path_die(struct t_path *tp, enum path_outcome outcome, bool ran,
+	const char *reason)
+{
+	struct path_down why = {.cure = PATH_RETRY, .was_up = tp->up};
+	struct path_cmd *cmd;
+	unsigned n = tp->open;
+
+	snprintf(why.reason, sizeof why.reason, "%s", reason);
+	while (n-- && (cmd = TAILQ_FIRST(&tp->cmds))) {
+		if (ran)
+			execute(tp, cmd);
+		fail(tp, cmd, outcome, -ECONNRESET);
+	}
+	/* What came meanwhile finds the path gone. */
+	while ((cmd = TAILQ_FIRST(&tp->cmds)))
+		fail(tp, cmd, PATH_NOT_SENT, -ENOTCONN);
+	go_down(tp, &why);
+}
+
+void t_path_leave(struct t_path *tp)
+{
+	tp->path.events->leaving(&tp->path);
+	tp->stopping = true;
+	loop_post(tp->loop, &tp->task);
+}

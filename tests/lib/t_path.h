@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A path (umpio/path.h) to a model LUN, without any transport: a test says when
+ * it comes up, how long commands take, whether they are held, and how it dies.
+ * It keeps to what path.h promises: no callback from within a call, one done()
+ * for each command, down() after the last of them.
+ */
+#ifndef TESTS_LIB_T_PATH_H
+#define TESTS_LIB_T_PATH_H
+
+#include "t_lun.h"
+
+#include <umpio/loop.h>
+#include <umpio/path.h>
+
+#define T_PATH_STARTS 64
+
+struct t_path {
+	struct path path;
+	struct loop *loop;
+	struct t_nexus nexus; /* while up */
+	/* The test's to set: */
+	struct t_lun *lun;
+	struct path_down *refusal; /* what start() gets; NULL: it comes up */
+	uint64_t latency;          /* ns of every command */
+	bool hold;                 /* commands stay; t_path_go() */
+	uint32_t max_transfer;
+	/* To look at: */
+	bool up;
+	unsigned starts, submitted, open;
+	unsigned log_len; /* opcodes of all commands but those of bring-up */
+	uint8_t log[256];
+	uint64_t started_at[T_PATH_STARTS];
+	bool *freed; /* set to true when freed; NULL: none */
+
+	TAILQ_HEAD(, path_cmd) cmds;
+	bool starting, stopping, now;
+	struct loop_timer *timer;
+	struct loop_task task;
+};
+
+struct t_path *t_path_new(struct loop *loop, struct t_lun *lun);
+
+/* Executes what is held, in order, and holds no more. */
+void t_path_go(struct t_path *tp);
+
+/* The path dies: what is open ends as `outcome` (executed before when `ran`),
+ * then it is down. */
+void t_path_die(struct t_path *tp, enum path_outcome outcome, bool ran,
+	const char *reason);
+
+/* The target asks to be left. */
+void t_path_leave(struct t_path *tp);
+
+#endif
