@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 #
 # What every system test begins with: `. "$(dirname "$0")/functions.sh"`.
 #
 #   $T         a directory of the test's own, removed at the end
 #   $A1 … $A4  loopback addresses of the test's own
+#   $PORT      a TCP port of the test's own, for addresses that are shared
 #   umpiod, umpio, ramdisk   the programs of the build under test
 #
 # Every server is started by a function that notes its pid; whatever happens,
@@ -15,17 +16,21 @@ BUILD=${UMPIO_BUILD:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../../build/release" &
 PATH=$BUILD/daemon:$BUILD/daemon/cli:$BUILD/tests/lib:$PATH:/usr/sbin:/sbin
 T=$(mktemp -d "${TMPDIR:-/tmp}/umpio-test.XXXXXX")
 export XDG_RUNTIME_DIR=$T/run XDG_STATE_HOME=$T/state
-mkdir -p -m 700 "$XDG_RUNTIME_DIR" "$XDG_STATE_HOME"
+mkdir -m 700 "$XDG_RUNTIME_DIR" "$XDG_STATE_HOME"
 
 # /24 of 127/8 by our pid: tests that run side by side do not meet.
 NET=127.$(($$ / 250 % 200 + 20)).$(($$ % 250 + 2))
 A1=$NET.1 A2=$NET.2 A3=$NET.3 A4=$NET.4
+PORT=$((20000 + $$ % 12000))
 IQN=iqn.2026-01.org.example:test$$
+INITIATOR=iqn.2026-01.org.example:host$$
 CONTROL=$T/control.sock
 
 PIDS=()
 LOOPS=()
+declare -A TGT_PID=() TGT_CONTROL=()
 
+# Targets go last: whoever uses them may want to flush.
 cleanup() {
 	local status=$? pid m
 	trap - EXIT INT TERM
@@ -37,6 +42,12 @@ cleanup() {
 		kill -TERM "$pid" 2>/dev/null
 	done
 	for ((i = ${#PIDS[@]} - 1; i >= 0; i--)); do end_pid "${PIDS[i]}"; done
+	for pid in "${TGT_PID[@]}"; do
+		kill -KILL "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+	done
+	for m in "${TGT_CONTROL[@]}"; do
+		rm -f "/var/run/tgtd/socket.$m" "/var/run/tgtd/socket.$m.lock"
+	done
 	while read -r m; do umount -l "$m"; done \
 		< <(awk -v t="$T/" 'index($5, t) == 1 { print $5 }' \
 			/proc/self/mountinfo | sort -r)
@@ -99,17 +110,15 @@ background() {
 
 # tgt_start NAME PORTAL[,PORTAL…]: a tgtd of its own. It ends only by SIGKILL,
 # since it ignores SIGTERM while targets exist.
-declare -A TGT_PID=() TGT_CONTROL=()
 tgt_start() {
 	local name=$1 portals=portal=${2//,/,portal=}
 	requires tgtd tgtadm
 	requires_root
 	mkdir -p /var/run/tgtd
-	TGT_CONTROL[$name]=$((1000 + ($$ * 7 + ${#TGT_PID[@]}) % 30000))
+	: "${TGT_CONTROL[$name]:=$((1000 + ($$ * 7 + ${#TGT_PID[@]}) % 31000))}"
 	tgtd -f --iscsi "$portals" -C "${TGT_CONTROL[$name]}" \
 		>"$T/tgtd-$name.log" 2>&1 </dev/null &
 	TGT_PID[$name]=$!
-	PIDS+=($!)
 	eventually 5 tgt "$name" --op show --mode sys ||
 		fail "tgtd $name did not start"
 }
@@ -162,6 +171,8 @@ tgt_kill_connection() {
 	tgt "$1" --op delete --mode conn --tid "$tid" --sid "$sid" --cid "$cid"
 }
 
+tgt_stop() { kill -STOP "${TGT_PID[$1]}"; }
+tgt_continue() { kill -CONT "${TGT_PID[$1]}"; }
 tgt_crash() { kill -KILL "${TGT_PID[$1]}"; wait "${TGT_PID[$1]}" 2>/dev/null || :; }
 
 # --- umpiod ----------------------------------------------------------------
@@ -173,28 +184,87 @@ umpiod_start() {
 	eventually 15 grep -q ready "$T/umpiod.out" || fail "umpiod is not ready"
 }
 umpiod_spawn() {
-	umpiod --control "$CONTROL" "$@" >"$T/umpiod.out" 2>"$T/umpiod.log" \
-		</dev/null &
+	: >"$T/umpiod.out"
+	umpiod --control "$CONTROL" --initiator-name "$INITIATOR" "$@" \
+		>"$T/umpiod.out" 2>"$T/umpiod.log" </dev/null &
 	UMPIOD=$!
 	PIDS+=($!)
 }
 
+# umpiod_ends SECONDS STATUS: it ends by then, with that
+umpiod_ends() {
+	local got=0
+	eventually "$1" gone "$UMPIOD" || fail "umpiod does not end"
+	wait "$UMPIOD" || got=$?
+	[ "$got" -eq "$2" ] || fail "umpiod ended with $got instead of $2"
+}
+gone() { ! kill -0 "$1"; }
+
 # umpiod_stop: SIGTERM; it must end with 0
 umpiod_stop() {
 	kill -TERM "$UMPIOD"
-	wait "$UMPIOD" || fail "umpiod ended with $?"
+	umpiod_ends 12 0
+}
+
+# quiet_log [PATTERN]: no warning or error in its log but those that match
+quiet_log() {
+	local lines
+	lines=$(grep -E '^[0-9: .-]* (error|warn) ' "$T/umpiod.log" |
+		grep -Ev -e "${1:-^$}") || return 0
+	fail "in umpiod's log: $lines"
 }
 
 ctl() { umpio --control "$CONTROL" "$@"; }
 
+# json FILTER COMMAND…: what jq makes of `umpio --json COMMAND…`
+json() {
+	local filter=$1
+	shift
+	ctl --json "$@" | jq -r "$filter"
+}
+# state_is STATE [DEVICE]
+state_is() {
+	[ "$(json '.devices[0].state' status "${2:-disk0}")" = "$1" ]
+}
+# has_active N [DEVICE]: that many paths, no more and no fewer
+has_active() {
+	[ "$(json '[.devices[0].paths[] | select(.state == "active")] | length' \
+		status "${2:-disk0}")" = "$1" ]
+}
+
+# equal WHAT HAVE WANT
+equal() { [ "$2" = "$3" ] || fail "$1: $2, and should be $3"; }
+
 # refused STATUS TEXT COMMAND…: it must end with STATUS and one line of
 # explanation that contains TEXT
 refused() {
-	local want=$1 text=$2 got=0 out
+	local want=$1 text=$2 got=0 out lines
 	shift 2
 	out=$(timeout 30 "$@" 2>&1 </dev/null) || got=$?
 	[ "$got" -eq "$want" ] || fail "exit $got instead of $want: $*: $out"
 	grep -qF -- "$text" <<<"$out" || fail "no \"$text\" in: $out"
+	! grep -qE 'Sanitizer|runtime error' <<<"$out" || fail "$out"
+	lines=$(grep -cE "^(umpio|umpiod|[0-9: .-]* error)[: ]" <<<"$out" || :)
+	[ "$lines" -le 1 ] || fail "$lines lines of error for: $*: $out"
+}
+
+# refuses STATUS TEXT OPTIONS…: so must umpiod, started with these; its error
+# is one line, and it leaves no file, socket or mount behind
+refuses() {
+	local status=$1 text=$2 before after
+	shift 2
+	step "umpiod $*"
+	before=$(left_behind)
+	refused "$status" "$text" umpiod --control "$CONTROL" \
+		--initiator-name "$INITIATOR" "$@"
+	after=$(left_behind)
+	[ "$before" = "$after" ] ||
+		fail "left behind: $(diff <(echo "$before") <(echo "$after"))"
+}
+left_behind() {
+	find "$T" -xdev ! -path "$T" ! -name '*.log' ! -path "$T/state/*" |
+		sort
+	grep -F " $T/" /proc/self/mountinfo | cut -d' ' -f5 || :
 }
 
 NBD_SOCKET=$T/nbd.sock
