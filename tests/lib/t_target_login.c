@@ -1,44 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The model target's login: stages, CHAP, negotiation (RFC 7143 6, 12, 13). */
-#include <openssl/evp.h>
+/* The model target's login: stages and negotiation (RFC 7143 6, 13). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "t_target_private.h"
-
-#define TEXT_MAX 65536
-#define SEEN_MAX 64
-
-enum chap_step { CHAP_NONE, CHAP_METHOD, CHAP_CHALLENGE, CHAP_DONE };
-
-struct t_login {
-	struct t_conn *conn;
-	char text[TEXT_MAX + 1]; /* what came, over PDUs with C */
-	size_t len;
-	char out[8192]; /* the reply */
-	size_t out_len;
-	char seen[SEEN_MAX][64]; /* keys that were sent */
-	unsigned nseen;
-	bool begun, declared;
-	uint8_t isid[6];
-	uint16_t tsih, cid;
-	uint32_t itt, cmd_sn;
-	unsigned stage, status; /* status: class << 8 | detail */
-	enum chap_step chap;
-	unsigned alg;
-	bool mutual;
-	bool named;              /* TargetName came and is ours */
-	struct t_session params; /* what is agreed so far */
-	bool header_digest, data_digest;
-};
+#include "t_target_login.h"
 
 void t_login_free(struct t_login *login)
 {
 	free(login);
 }
 
-static void reply(struct t_login *l, const char *key, const char *value)
+void t_login_reply(struct t_login *l, const char *key, const char *value)
 {
 	size_t need = strlen(key) + strlen(value) + 2;
 
@@ -48,26 +21,15 @@ static void reply(struct t_login *l, const char *key, const char *value)
 	l->out_len += need;
 }
 
-static void reply_number(struct t_login *l, const char *key, unsigned long n)
+void t_login_reply_number(struct t_login *l, const char *key, unsigned long n)
 {
 	char text[24];
 
 	snprintf(text, sizeof text, "%lu", n);
-	reply(l, key, text);
+	t_login_reply(l, key, text);
 }
 
-static void reply_hex(
-	struct t_login *l, const char *key, const uint8_t *data, unsigned len)
-{
-	char text[2 + 2 * 64 + 1] = "0x";
-	unsigned i;
-
-	for (i = 0; i < len && i < 64; i++)
-		sprintf(text + 2 + 2 * i, "%02x", data[i]);
-	reply(l, key, text);
-}
-
-static bool list_has(const char *list, const char *word)
+bool t_list_has(const char *list, const char *word)
 {
 	size_t len = strlen(word);
 	const char *at = list;
@@ -82,7 +44,7 @@ static bool list_has(const char *list, const char *word)
 }
 
 /* The value of a key in this exchange; NULL when it did not come. */
-static const char *value_of(const struct t_login *l, const char *key)
+const char *t_login_value(const struct t_login *l, const char *key)
 {
 	size_t at, len = strlen(key);
 
@@ -91,133 +53,6 @@ static const char *value_of(const struct t_login *l, const char *key)
 			l->text[at + len] == '=')
 			return l->text + at + len + 1;
 	return NULL;
-}
-
-/* A deterministic challenge: no two logins share it. */
-static void challenge_make(const struct t_login *l, uint8_t out[16])
-{
-	unsigned i;
-
-	for (i = 0; i < 16; i++)
-		out[i] = (uint8_t)(17 * i + 3 * l->conn->target->logins +
-				   (uint8_t)l->conn->cid + l->isid[5]);
-}
-
-static unsigned chap_digest(unsigned alg, uint8_t id, const char *secret,
-	const uint8_t *challenge, size_t len, uint8_t out[64])
-{
-	static const char *const names[] = {
-		[5] = "MD5", [6] = "SHA1", [7] = "SHA256", [8] = "SHA3-256"};
-	uint8_t message[1 + 256 + 1024];
-	size_t secret_len = strlen(secret);
-	unsigned n = 0;
-
-	if (secret_len > 256 || len > 1024)
-		return 0;
-	message[0] = id;
-	memcpy(message + 1, secret, secret_len);
-	memcpy(message + 1 + secret_len, challenge, len);
-	EVP_Digest(message, 1 + secret_len + len, out, &n,
-		EVP_get_digestbyname(names[alg]), NULL);
-	return n;
-}
-
-static size_t unhex(const char *text, uint8_t *out, size_t cap)
-{
-	size_t n = 0;
-	unsigned byte;
-
-	if (strncmp(text, "0x", 2) != 0)
-		return 0;
-	for (text += 2; n < cap && sscanf(text, "%2x", &byte) == 1; text += 2) {
-		out[n++] = (uint8_t)byte;
-		if (text[1] == '\0')
-			break;
-		if (text[2] == '\0')
-			break;
-	}
-	return n;
-}
-
-static void chap_method(struct t_login *l, const char *methods)
-{
-	if (l->conn->target->options.chap_user) {
-		if (!list_has(methods, "CHAP")) {
-			l->status = 0x0201;
-			return;
-		}
-		reply(l, "AuthMethod", "CHAP");
-		l->chap = CHAP_METHOD;
-	} else if (list_has(methods, "None")) {
-		reply(l, "AuthMethod", "None");
-		l->chap = CHAP_DONE;
-	} else {
-		l->status = 0x0201;
-	}
-}
-
-static void chap_algorithm(struct t_login *l, const char *list)
-{
-	unsigned want = l->conn->target->options.chap_alg, i;
-	uint8_t challenge[16];
-	char text[4];
-
-	l->alg = (unsigned)atoi(list);
-	for (i = 5; i <= 8; i++) {
-		snprintf(text, sizeof text, "%u", i);
-		if (i == want && list_has(list, text))
-			l->alg = i;
-	}
-	if (l->alg < 5 || l->alg > 8) {
-		l->status = 0x0201;
-		return;
-	}
-	challenge_make(l, challenge);
-	reply_number(l, "CHAP_A", l->alg);
-	reply_number(l, "CHAP_I", 33);
-	reply_hex(l, "CHAP_C", challenge, sizeof challenge);
-	l->chap = CHAP_CHALLENGE;
-}
-
-static void chap_mutual(struct t_login *l)
-{
-	const struct t_target_options *o = &l->conn->target->options;
-	const char *id = value_of(l, "CHAP_I");
-	const char *text = value_of(l, "CHAP_C");
-	uint8_t challenge[1024], hash[64];
-	size_t len;
-	unsigned n;
-
-	if (!id || !text || !o->mutual_secret)
-		return;
-	len = unhex(text, challenge, sizeof challenge);
-	if (len < 16)
-		t_violation(l->conn->target, "CHAP_C of %zu bytes", len);
-	if (atoi(id) == 33)
-		t_violation(l->conn->target, "CHAP_I is the target's");
-	n = chap_digest(l->alg, (uint8_t)atoi(id), o->mutual_secret, challenge,
-		len, hash);
-	reply(l, "CHAP_N", o->mutual_user);
-	reply_hex(l, "CHAP_R", hash, n);
-}
-
-static void chap_response(struct t_login *l, const char *response)
-{
-	const struct t_target_options *o = &l->conn->target->options;
-	const char *name = value_of(l, "CHAP_N");
-	uint8_t challenge[16], want[64], got[64];
-	unsigned n;
-
-	challenge_make(l, challenge);
-	n = chap_digest(l->alg, 33, o->chap_secret, challenge, 16, want);
-	if (!name || strcmp(name, o->chap_user) != 0 ||
-		unhex(response, got, sizeof got) != n ||
-		memcmp(want, got, n) != 0) {
-		l->status = 0x0201;
-		return;
-	}
-	l->chap = CHAP_DONE;
-	chap_mutual(l);
 }
 
 enum kind { MINIMUM, MAXIMUM, AND, OR };
@@ -260,7 +95,7 @@ static void negotiate_number(struct t_login *l, size_t i, const char *value)
 		*result = mine < his ? mine : his;
 	else
 		*result = mine > his ? mine : his;
-	reply_number(l, negotiated[i].name, *result);
+	t_login_reply_number(l, negotiated[i].name, *result);
 }
 
 static void negotiate_bool(struct t_login *l, size_t i, const char *value)
@@ -274,24 +109,24 @@ static void negotiate_bool(struct t_login *l, size_t i, const char *value)
 		t_violation(
 			l->conn->target, "%s=%s", negotiated[i].name, value);
 	*result = negotiated[i].kind == OR ? mine || his : mine && his;
-	reply(l, negotiated[i].name, *result ? "Yes" : "No");
+	t_login_reply(l, negotiated[i].name, *result ? "Yes" : "No");
 }
 
 static bool negotiate_digest(
 	struct t_login *l, const char *key, const char *value, bool wanted)
 {
-	bool crc = list_has(value, "CRC32C") &&
-		   (wanted || !list_has(value, "None"));
+	bool crc = t_list_has(value, "CRC32C") &&
+		   (wanted || !t_list_has(value, "None"));
 
-	if (!crc && !list_has(value, "None")) {
-		reply(l, key, "Reject");
+	if (!crc && !t_list_has(value, "None")) {
+		t_login_reply(l, key, "Reject");
 		return false;
 	}
 	if (crc && !wanted) {
-		reply(l, key, "Reject");
+		t_login_reply(l, key, "Reject");
 		return false;
 	}
-	reply(l, key, crc ? "CRC32C" : "None");
+	t_login_reply(l, key, crc ? "CRC32C" : "None");
 	return crc;
 }
 
@@ -308,7 +143,7 @@ static bool negotiate(struct t_login *l, const char *key, const char *value)
 				key);
 		if (l->params.discovery && negotiated[i].kind != MAXIMUM &&
 			strncmp(key, "Default", 7) != 0 && *key != 'E')
-			reply(l, key, "Irrelevant");
+			t_login_reply(l, key, "Irrelevant");
 		else if (negotiated[i].kind >= AND)
 			negotiate_bool(l, i, value);
 		else
@@ -325,7 +160,7 @@ static bool negotiate(struct t_login *l, const char *key, const char *value)
 		l->conn->max_send_data = (uint32_t)strtoul(value, NULL, 0);
 	else if (strcmp(key, "DataPDUInOrder") == 0 ||
 		 strcmp(key, "DataSequenceInOrder") == 0)
-		reply(l, key, "Yes");
+		t_login_reply(l, key, "Yes");
 	else
 		return false;
 	return true;
@@ -342,7 +177,7 @@ static void login_key(struct t_login *l, const char *key, const char *value)
 	for (i = 0; i < l->nseen; i++)
 		if (strcmp(l->seen[i], key) == 0)
 			t_violation(l->conn->target, "%s sent twice", key);
-	if (l->nseen < SEEN_MAX)
+	if (l->nseen < T_LOGIN_SEEN_MAX)
 		snprintf(l->seen[l->nseen++], 64, "%s", key);
 	for (i = 0; i < sizeof plain / sizeof *plain; i++)
 		if (strcmp(plain[i], key) == 0)
@@ -354,7 +189,7 @@ static void login_key(struct t_login *l, const char *key, const char *value)
 	if (l->stage != 1)
 		t_violation(l->conn->target, "%s in the security stage", key);
 	if (!negotiate(l, key, value))
-		reply(l, key, "NotUnderstood");
+		t_login_reply(l, key, "NotUnderstood");
 }
 
 static void login_keys(struct t_login *l)
@@ -380,21 +215,22 @@ static void login_security(struct t_login *l)
 {
 	const char *value;
 
-	if ((value = value_of(l, "AuthMethod")))
-		chap_method(l, value);
-	else if ((value = value_of(l, "CHAP_A")) && l->chap == CHAP_METHOD)
-		chap_algorithm(l, value);
-	else if ((value = value_of(l, "CHAP_R")) && l->chap == CHAP_CHALLENGE)
-		chap_response(l, value);
+	if ((value = t_login_value(l, "AuthMethod")))
+		t_chap_method(l, value);
+	else if ((value = t_login_value(l, "CHAP_A")) && l->chap == CHAP_METHOD)
+		t_chap_algorithm(l, value);
+	else if ((value = t_login_value(l, "CHAP_R")) &&
+		 l->chap == CHAP_CHALLENGE)
+		t_chap_response(l, value);
 }
 
 /* Who it is, and that it stays so: RFC 7143 6.3, 11.12. */
 static void login_begin(struct t_login *l, const uint8_t *bhs)
 {
 	const struct t_target_options *o = &l->conn->target->options;
-	const char *name = value_of(l, "InitiatorName");
-	const char *type = value_of(l, "SessionType");
-	const char *target = value_of(l, "TargetName");
+	const char *name = t_login_value(l, "InitiatorName");
+	const char *type = t_login_value(l, "SessionType");
+	const char *target = t_login_value(l, "TargetName");
 
 	memcpy(l->isid, bhs + 8, 6);
 	l->tsih = (uint16_t)t_get(bhs, T_TSIH);
@@ -518,7 +354,7 @@ static void login_refuse(struct t_login *l, const uint8_t *request)
 static void login_declare(struct t_login *l)
 {
 	if (!l->declared && l->stage == 1)
-		reply_number(l, "MaxRecvDataSegmentLength",
+		t_login_reply_number(l, "MaxRecvDataSegmentLength",
 			l->conn->target->options.max_recv_data_segment_length);
 	l->declared = l->declared || l->stage == 1;
 }
@@ -597,7 +433,7 @@ void t_login_request(
 	struct t_login *l = c->login ? c->login : (c->login = login_new(c));
 	bool first;
 
-	if (!l || len > TEXT_MAX - l->len) {
+	if (!l || len > T_LOGIN_TEXT_MAX - l->len) {
 		t_conn_end(c, true);
 		return;
 	}
@@ -613,7 +449,8 @@ void t_login_request(
 		if (first)
 			login_begin(l, bhs);
 		if (first && !l->params.discovery)
-			reply_number(l, "TargetPortalGroupTag", c->tpgt);
+			t_login_reply_number(
+				l, "TargetPortalGroupTag", c->tpgt);
 		login_keys(l);
 		if (!l->status && l->stage == 0)
 			login_security(l);
