@@ -256,10 +256,8 @@ static void heed(struct io *io, struct mpath *mp, const struct retry_verdict *v)
 		log_warn("%s: the target runs out of space: %s", dev->blk.name,
 			v->what);
 	}
-	if (v->path_dying && !mp->dying) {
-		mp->dying = true;
-		mpdev_recount(dev);
-	}
+	if (v->path_dying)
+		mpath_doubt(mp);
 	if (v->path_bad)
 		mpath_bad(mp, v->what);
 	else if (v->flags &

@@ -21,7 +21,8 @@
 #define BACKOFF_SLOW     (30 * NS_PER_S)
 /* A path that was active twice within this time goes on with its back-off. */
 #define STABLE           (5 * NS_PER_S)
-#define STOP_GRACE       (5 * NS_PER_S) /* of an orderly stop */
+#define DOUBT            (10 * NS_PER_MS) /* see mpath_doubt() */
+#define STOP_GRACE       (5 * NS_PER_S)   /* of an orderly stop */
 
 static const char *const phase_names[] = {
 #define X(id) #id,
@@ -68,6 +69,7 @@ static void act_start(struct mpath *mp)
 static void act_probe(struct mpath *mp)
 {
 	mp->phase = PHASE_PROBING;
+	loop_timer_stop(mp->timer);
 	mp->probe = lun_probe(mp->dev->loop, mp->path, probed, mp);
 	if (!mp->probe) {
 		set_reason(mp, "no memory for the probe of the LUN");
@@ -84,7 +86,7 @@ static void act_activate(struct mpath *mp)
 	if (!mp->was_active || now(mp) - mp->active_at >= STABLE)
 		mp->attempts = 0;
 	mp->was_active = true;
-	mp->refused = mp->hopeless = mp->counted = false;
+	mp->refused = mp->hopeless = mp->counted = mp->dying = false;
 	mp->reason[0] = '\0';
 	mp->active_at = now(mp);
 	mp->slow_until = 0;
@@ -164,8 +166,9 @@ static void act_refused(struct mpath *mp)
 	notice_event(mp->dev, mp->id,
 		mp->hopeless ? EVENT_PATH_REFUSED : EVENT_PATH_FAILED,
 		mp->reason);
-	/* A path that does not answer would not log out either. */
-	stop(mp, !mp->hopeless);
+	/* A path that does not answer would not log out either, and what is
+	 * under way on a unit that has become another one must not count. */
+	stop(mp, !mp->hopeless || mp->inflight);
 	mpdev_check_hopeless(mp->dev, mp->reason);
 }
 
@@ -178,6 +181,7 @@ static void act_bad(struct mpath *mp)
 static void act_leave(struct mpath *mp)
 {
 	end_probe(mp);
+	loop_timer_stop(mp->timer);
 	set_reason(mp, "the target asked to be left");
 	mp->phase = PHASE_LEAVING;
 	notice_event(mp->dev, mp->id, EVENT_PATH_FAILED, mp->reason);
@@ -268,6 +272,12 @@ static void act_off(struct mpath *mp)
 	switch_off(mp);
 }
 
+static void act_survive(struct mpath *mp)
+{
+	mp->dying = false;
+	mpdev_update(mp->dev);
+}
+
 static void act_nothing(struct mpath *mp)
 {
 	(void)mp;
@@ -289,6 +299,7 @@ static const struct {
 	{DOWN, INPUT_START, act_start},
 	{IN(BACKOFF), INPUT_TIMER, act_start},
 	{IN(STOPPING), INPUT_TIMER, act_cut},
+	{IN(ACTIVE), INPUT_TIMER, act_survive},
 	{IN(CONNECTING), INPUT_UP, act_probe},
 	{IN(STOPPING), INPUT_UP, act_nothing}, /* it was on its way */
 	{IN(PROBING), INPUT_PROBED, act_activate},
@@ -329,6 +340,15 @@ void mpath_bad(struct mpath *mp, const char *reason)
 	if ((UP | IN(LEAVING)) & 1u << mp->phase)
 		set_reason(mp, "commands fail: %s", reason);
 	mpath_input(mp, INPUT_BAD);
+}
+
+void mpath_doubt(struct mpath *mp)
+{
+	if (mp->phase != PHASE_ACTIVE || mp->dying)
+		return;
+	mp->dying = true;
+	loop_timer_set(mp->timer, DOUBT);
+	mpdev_recount(mp->dev);
 }
 
 /*

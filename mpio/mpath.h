@@ -55,7 +55,7 @@ struct mpath {
 	bool removed;  /* freed when down */
 	bool refused;  /* another LUN: quarantined until a probe says no */
 	bool hopeless; /* its last verdict was one that does not pass */
-	bool dying;    /* its commands have died; down will follow */
+	bool dying;    /* commands have died; is down to follow? */
 	bool cut;      /* stopped at once */
 	bool was_active;
 	unsigned attempts;   /* to connect since it was last active */
@@ -89,6 +89,11 @@ void mpath_input(struct mpath *mp, enum mpath_input input);
 
 /* The path has shown that it is no use: BAD, with a reason. */
 void mpath_bad(struct mpath *mp, const char *reason);
+
+/* A command has ended without an answer. Mostly the whole path is dying and
+ * down follows at once, so it gets nothing new for a moment; when it was that
+ * command alone (rejected, aborted), the path goes on. */
+void mpath_doubt(struct mpath *mp);
 
 /* The device has lost its last path: no long back-off now. */
 void mpath_sooner(struct mpath *mp);

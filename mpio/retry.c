@@ -7,10 +7,12 @@
 #include <umpio/scsi/disposition.h>
 #include <umpio/scsi/opcode.h>
 
-#define TIMEOUTS_MAX 3  /* of one command, before it fails */
-#define SHORTS_MAX   3  /* answers with data missing */
-#define ANSWERS_MAX  64 /* retries of one command, whatever the causes */
-#define DELAY_MAX    NS_PER_S
+#define TIMEOUTS_MAX 3 /* of one command, before it fails */
+#define SHORTS_MAX   3 /* answers with data missing */
+#define ANSWERS_MAX                                                            \
+	64 /* retries of one command, whatever the causes: one that            \
+	    * kills every path it meets must not do so for ever */
+#define DELAY_MAX NS_PER_S
 
 /* The action of each disposition while its limits last. */
 static const enum retry_action action_of[] = {
@@ -107,15 +109,19 @@ static struct retry_verdict judge_transport(
 	const struct path_result *result, struct retry_history *h, uint64_t now)
 {
 	static const char timed_out[] = "no answer in time";
+	static const char died[] = "the path died";
 	struct retry_verdict v = {
 		.action = RETRY_ELSEWHERE,
 		.error = -EIO,
 		.unknown = result->outcome != PATH_NOT_SENT,
-		.what = "the path died",
+		.what = died,
 	};
 
 	if (result->error != -ETIMEDOUT) {
 		v.path_dying = true;
+		count(h, died, now);
+		if (h->total > ANSWERS_MAX)
+			v.action = RETRY_FAIL;
 		return v;
 	}
 	v.what = timed_out;

@@ -37,7 +37,8 @@ struct retry_verdict {
 	uint64_t delay;   /* ns */
 	unsigned flags;   /* DISPOSITION_* of the answer */
 	bool path_bad;    /* the path is no use until it was probed again */
-	bool path_dying;  /* its transport is gone: down will follow */
+	bool path_dying;  /* its transport seems to be gone: is down to follow?
+			   */
 	bool unknown;     /* an old copy may still be executed */
 	const char *what; /* a constant, for logs */
 };

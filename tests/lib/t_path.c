@@ -267,6 +267,11 @@ void t_path_die(struct t_path *tp, enum path_outcome outcome, bool ran,
 	go_down(tp, &why);
 }
 
+void t_path_reject(struct t_path *tp, enum path_outcome outcome)
+{
+	fail(tp, TAILQ_FIRST(&tp->cmds), outcome, -EREMOTEIO);
+}
+
 void t_path_leave(struct t_path *tp)
 {
 	tp->path.events->leaving(&tp->path);

@@ -49,6 +49,9 @@ void t_path_go(struct t_path *tp);
 void t_path_die(struct t_path *tp, enum path_outcome outcome, bool ran,
 	const char *reason);
 
+/* The oldest open command ends as `outcome`; the path lives on. */
+void t_path_reject(struct t_path *tp, enum path_outcome outcome);
+
 /* The target asks to be left. */
 void t_path_leave(struct t_path *tp);
 

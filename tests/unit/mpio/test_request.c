@@ -271,6 +271,38 @@ Test(request, a_command_without_answer_moves_after_its_deadline)
 	bench_fini(&b);
 }
 
+/* One command is rejected, the session lives: it is sent again, and the path
+ * goes on. */
+Test(request, a_rejected_command_does_not_cost_the_path)
+{
+	struct bench b;
+	struct bench_req r;
+	int n = 0;
+
+	bench_init(&b, 1, "failover", NULL);
+	bench_up(&b);
+	b.paths[0]->hold = true;
+	bench_submit(&b, &r, BLK_WRITE, 0, 0, 512);
+	t_path_reject(b.paths[0], PATH_UNKNOWN);
+	b.paths[0]->hold = false;
+	bench_run(&b, 50 * MS);
+	bench_req_fini(&r);
+	cr_assert_eq(r.err, 0);
+	cr_assert_eq(b.paths[0]->starts, 1);
+	cr_assert_eq(bench_state(&b), MPDEV_UP);
+	b.paths[0]->hold = true; /* one that is always rejected ends */
+	bench_submit(&b, &r, BLK_WRITE, 0, 0, 512);
+	for (; !r.done; n++) {
+		cr_assert_lt(n, 100);
+		if (b.paths[0]->open)
+			t_path_reject(b.paths[0], PATH_NOT_SENT);
+		bench_run(&b, 20 * MS);
+	}
+	bench_req_fini(&r);
+	cr_assert_eq(r.err, -EIO);
+	bench_fini(&b);
+}
+
 Test(request, fua_by_bit_or_by_flush)
 {
 	for (int dpofua = 0; dpofua < 2; dpofua++) {
