@@ -47,8 +47,8 @@ void daemon_ready(struct daemon *d, const struct device *dev)
 
 	device_frontends(dev, frontends, sizeof frontends);
 	fprintf(to, "%s ready: %llu bytes, %u/%u paths%s%s\n", dev->plan->name,
-		(unsigned long long)dev->size, dev->first_active,
-		dev->first_paths, frontends[0] ? ", " : "", frontends);
+		(unsigned long long)dev->size, unit_active(dev->unit),
+		dev->plan->npaths, frontends[0] ? ", " : "", frontends);
 	fflush(to);
 	daemon_status_line(d);
 }

@@ -10,12 +10,14 @@
 
 #include "daemon.h"
 
-#define DEVICE_PATIENCE (10 * NS_PER_S) /* A1: no path up within 10 s */
+#define DEVICE_PATIENCE (10 * NS_PER_S)  /* A1: no path up within 10 s */
+#define DEVICE_SETTLE   (50 * NS_PER_MS) /* for the paths beside the first */
 
 static void device_free(struct device *dev)
 {
 	device_discover_stop(dev);
 	loop_timer_free(dev->patience);
+	loop_timer_free(dev->settle);
 	unit_free(dev->unit);
 	free(dev->mounts);
 	plan_free(dev->plan);
@@ -107,34 +109,41 @@ static int device_mount(struct device *dev, char *why, size_t why_size)
 	return 0;
 }
 
-static void on_ready(
-	void *arg, const struct blk_info *info, unsigned active, unsigned paths)
+static void on_settled(void *arg)
 {
 	struct device *dev = arg;
 	char why[UNIT_REASON_MAX];
 
+	if (dev->state != DEVICE_OPENING)
+		return;
+	if (device_mount(dev, why, sizeof why) < 0)
+		device_give_up(dev, -EIO, why);
+	else
+		unit_serve(dev->unit, dev->mounts, on_served);
+}
+
+/* The other paths are mostly a moment behind the first: the ready line should
+ * not make a person think that one is missing. */
+static void on_ready(void *arg, uint64_t size)
+{
+	struct device *dev = arg;
+
 	if (dev->state != DEVICE_CONNECTING)
 		return;
 	dev->state = DEVICE_OPENING;
-	if (device_mount(dev, why, sizeof why) < 0) {
-		device_give_up(dev, -EIO, why);
-		return;
-	}
-	dev->size = info->size;
-	dev->first_active = active;
-	dev->first_paths = paths;
-	unit_serve(dev->unit, dev->mounts, on_served);
+	dev->size = size;
+	if (dev->plan->npaths == 1)
+		on_settled(dev);
+	else
+		loop_timer_set(dev->settle, DEVICE_SETTLE);
 }
 
 static void on_event(void *arg, int path, const char *event, const char *reason)
 {
 	struct device *dev = arg;
 
-	if (path >= 0)
-		log_info("%s: path %d: %s: %s", dev->plan->name, path, event,
-			reason);
-	else
-		log_info("%s: %s: %s", dev->plan->name, event, reason);
+	(void)path; /* mpio has logged it */
+	(void)event;
 	if (reason[0] && dev->state <= DEVICE_CONNECTING)
 		snprintf(dev->why, sizeof dev->why, "%s", reason);
 	daemon_changed(dev->daemon, dev);
@@ -229,8 +238,9 @@ struct device *device_open(struct daemon *daemon, struct plan *plan,
 	dev->strict = strict;
 	dev->mounts = calloc(plan->nfuse + 1, sizeof *dev->mounts);
 	dev->patience = loop_timer_new(daemon->loop, on_patience_over, dev);
+	dev->settle = loop_timer_new(daemon->loop, on_settled, dev);
 	dev->unit = unit_new(daemon->worker, plan, &device_unit_events, dev);
-	if (!dev->mounts || !dev->patience || !dev->unit) {
+	if (!dev->mounts || !dev->patience || !dev->settle || !dev->unit) {
 		device_free(dev);
 		return NULL;
 	}
@@ -250,6 +260,7 @@ void device_close(struct device *dev, bool now,
 	}
 	dev->state = DEVICE_CLOSING;
 	loop_timer_stop(dev->patience);
+	loop_timer_stop(dev->settle);
 	device_discover_stop(dev);
 	unit_drain(dev->unit, now);
 }

@@ -35,12 +35,11 @@ struct device {
 	struct fblk_mount **mounts; /* plan->nfuse */
 	bool configured;            /* by the file: `reload` may take it away */
 	bool strict; /* must have a path in time, else it is given up */
-	struct loop_timer *patience;
+	struct loop_timer *patience, *settle;
 	struct iscsi_discover *discovery;
 	struct loop_timer *discover_again;
-	unsigned discover_at; /* the path whose portal is asked next */
-	uint64_t size;        /* these three as they were when it came up */
-	unsigned first_active, first_paths;
+	unsigned discover_at;      /* the path whose portal is asked next */
+	uint64_t size;             /* when it came up */
 	char why[UNIT_REASON_MAX]; /* last reason for not being up */
 	int err;                   /* of the opening that failed */
 	struct plan *next; /* with which a restarted device opens again */

@@ -40,7 +40,7 @@ struct unit {
 	unit_done_fn *started, *served;
 	int start_err, serve_err, gone_err;
 	char why[UNIT_REASON_MAX];
-	struct mpdev_snapshot first;
+	struct mpdev_snapshot first, served_with;
 };
 
 static void unit_end(void *arg);
@@ -131,8 +131,7 @@ static void ready_done(struct job *job)
 {
 	struct unit *u = UNIT_OF(job, ready);
 
-	u->events->ready(
-		u->arg, &u->first.info, u->first.active, u->first.paths);
+	u->events->ready(u->arg, u->first.info.size);
 }
 
 static void on_ready(void *arg)
@@ -309,6 +308,7 @@ static void serve_work(struct job *job)
 		return;
 	}
 	u->serving = true;
+	mpdev_snapshot(u->dev, &u->served_with);
 	for (unsigned i = 0; i < u->plan->nfuse && u->serve_err == 0; i++)
 		u->serve_err = unit_serve_fuse(u, i);
 	for (unsigned i = 0; i < u->plan->nnbd && u->serve_err == 0; i++)
@@ -334,6 +334,11 @@ void unit_serve(
 	u->serve.work = serve_work;
 	u->serve.done = serve_done;
 	worker_run(u->worker, &u->serve);
+}
+
+unsigned unit_active(const struct unit *u)
+{
+	return u->served_with.active;
 }
 
 /* Drain */

@@ -24,9 +24,8 @@ struct worker;
 
 /* What a unit tells unasked, on the control loop. */
 struct unit_events {
-	/* First usable path; `paths` of which `active` are. */
-	void (*ready)(void *arg, const struct blk_info *info, unsigned active,
-		unsigned paths);
+	/* First usable path. */
+	void (*ready)(void *arg, uint64_t size);
 	/* As mpdev_events.event. */
 	void (*event)(
 		void *arg, int path, const char *event, const char *reason);
@@ -49,9 +48,12 @@ typedef void unit_done_fn(void *arg, int err, const char *why);
 void unit_start(struct unit *unit, unit_done_fn *done);
 
 /* Serves the device to clients, through mounts[0..nfuse) of the plan as well
- * (NULL: not mounted). */
+ * (NULL: not mounted). done() may ask unit_active(). */
 void unit_serve(struct unit *unit, struct fblk_mount *const *mounts,
 	unit_done_fn *done);
+
+/* Paths that were active when the device began to serve. */
+unsigned unit_active(const struct unit *unit);
 
 /* Adds a path; `config` must live until done, whose `err` is the path's id. */
 void unit_add_path(struct unit *unit, const struct iscsi_config *config,
