@@ -5,6 +5,7 @@
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
+#include <umpio/base/log.h>
 #include <umpio/iscsi.h>
 #include <umpio/loop.h>
 #include <umpio/settings.h>
@@ -21,6 +22,7 @@ struct discovery {
 	char *secret;
 	size_t secret_len;
 	struct iscsi_discover *asking;
+	bool with_chap;      /* the discovery session too */
 	struct scan **scans; /* one a target, the next when one is done */
 	unsigned nscans, at;
 	struct json_object *targets, *reply;
@@ -89,17 +91,38 @@ static int add_targets(struct discovery *d, const struct iscsi_targets *targets)
 	return 0;
 }
 
+static int ask(struct discovery *d);
+
 static void on_discovered(void *arg, int err,
 	const struct iscsi_targets *targets, const char *reason)
 {
 	struct discovery *d = arg;
 	d->asking = NULL;
+	if (err == -EACCES && d->config.chap.user && !d->with_chap) {
+		d->with_chap = true;
+		err = ask(d);
+		if (!err)
+			return;
+		reason = strerror(-err);
+	}
 	if (!err && (err = add_targets(d, targets)))
 		reason = strerror(-err);
 	if (err)
 		stop(d, cli_fail(d->cli, CLI_FAILED, "%s", reason));
 	else
 		scan_next(d);
+}
+
+/* Without CHAP first: many targets want it of normal sessions only, and refuse
+ * a discovery session that offers nothing else. */
+static int ask(struct discovery *d)
+{
+	struct iscsi_config config = d->config;
+	if (!d->with_chap)
+		config.chap = (struct iscsi_chap){0};
+	scan_isid(d->loop, config.isid);
+	d->asking = iscsi_discover(d->loop, &config, on_discovered, d);
+	return d->asking ? 0 : -ENOMEM;
 }
 
 /* CHAP user and secret come together or not at all. */
@@ -143,9 +166,7 @@ static int run(struct discovery *d)
 	int status = configure(d);
 	if (status != CLI_DONE)
 		return status;
-	scan_isid(d->loop, d->config.isid);
-	d->asking = iscsi_discover(d->loop, &d->config, on_discovered, d);
-	if (!d->asking)
+	if (ask(d))
 		return cli_fail(d->cli, CLI_FAILED, "%s", strerror(ENOMEM));
 	loop_run(d->loop);
 	if (d->status != CLI_DONE)
@@ -174,6 +195,8 @@ int cmd_discover(struct cli *cli)
 		return cli_fail(cli, CLI_USAGE,
 			"discover --isns is not part of this version; it comes "
 			"later");
+	/* What matters of it stands in the answer. */
+	log_setup(LOG_LEVEL_ERROR, false);
 	struct discovery d = {
 		.cli = cli,
 		.loop = loop_new(),

@@ -251,7 +251,7 @@ static const struct table_column lun_columns[] = {
 	{"WWID", false, false},
 	{"VENDOR", false, false},
 	{"PRODUCT", false, false},
-	{"ERROR", false, false},
+	{"NOTE", false, false},
 };
 
 static const struct field lun_fields[] = {
