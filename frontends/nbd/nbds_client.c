@@ -49,7 +49,8 @@ static void haggle(struct nbds_client *c)
 static void transmit(struct nbds_client *c)
 {
 	c->state = NBDS_TRANSMISSION;
-	loop_timer_stop(c->timer);
+	c->progress = loop_now(c->loop);
+	loop_timer_set(c->timer, c->server->limits.stall);
 	log_debug("nbd client %s: uses %s", c->peer, c->export->name);
 }
 

@@ -23,7 +23,7 @@ struct nbds_request;
 struct nbds_server;
 struct stream;
 
-/* X(ID, "name") */
+/* X(ID, "name"); those of the handshake come first */
 #define NBDS_STATES(X)                                                         \
 	X(FLAGS, "flags")     /* greeted, waiting for client flags */          \
 	X(OPTIONS, "options") /* haggling */                                   \

@@ -119,7 +119,7 @@ static const struct option {
 } options[] = {
 	{NBD_OPT_EXPORT_NAME, true, true, export_name},
 	{NBD_OPT_ABORT, true, false, abort_option},
-	{NBD_OPT_LIST, false, true, list},
+	{NBD_OPT_LIST, false, false, list},
 	{NBD_OPT_STARTTLS, false, false, starttls},
 	{NBD_OPT_INFO, true, true, nbds_info_option},
 	{NBD_OPT_GO, true, true, nbds_info_option},

@@ -98,6 +98,20 @@ Test(client, replies_not_read_for_a_minute_end_it)
 	cr_assert_eq(buf_pool_used(loop_pool(w.loop)), 0);
 }
 
+/* From the first reply of the choice on: there is no moment at which the output
+ * is empty. */
+Test(client, nothing_read_since_the_choice_ends_it)
+{
+	peer_hello(&p, &w, 3);
+	world_run(&w, NS_PER_MS);
+	peer_reading(&p, false);
+	w.wire->way[T_IN].capacity = 16;
+	go_send(&p, NBD_OPT_GO, "disk", 0, NULL);
+	cmd_send(&p, 0, NBD_CMD_READ, 1, 0, 65536);
+	world_run(&w, 61 * NS_PER_S);
+	cr_assert_eq(nbds_server_clients(w.server), 0);
+}
+
 Test(client, an_idle_one_stays)
 {
 	peer_go(&p, &w, false);
@@ -316,4 +330,48 @@ Test(client, export_without_clients_is_removed_at_once)
 	world_run(&w, NS_PER_MS);
 	cr_assert_eq(w.removals, 1);
 	peer_go(&p, &w, false);
+}
+
+/* A good session with a few bytes changed, some thousand times: the server
+ * ends it or goes on, and is whole afterwards. */
+Test(client, says_what_is_nearly_right)
+{
+	static const char session[] =
+		"\0\0\0\3IHAVEOPT\0\0\0\10\0\0\0\0"
+		"IHAVEOPT\0\0\0\3\0\0\0\0"
+		"IHAVEOPT\0\0\0\6\0\0\0\14\0\0\0\4disk\0\1\0\3"
+		"IHAVEOPT\0\0\0\7\0\0\0\12\0\0\0\4disk\0\0"
+		"\45\140\225\23\0\0\0\1abcdefgh\0\0\0\0\0\0\0\2"
+		"\0\0\0\4WXYZ"
+		"\45\140\225\23\0\0\0\0ABCDEFGH\0\0\0\0\0\0\0\0"
+		"\0\0\20\0"
+		"\45\140\225\23\0\0\0\6ABCDEFGH\0\0\0\0\0\0\0\0"
+		"\0\0\20\0"
+		"\45\140\225\23\0\0\0\3ABCDEFGH\0\0\0\0\0\0\0\0"
+		"\0\0\0\0"
+		"\45\140\225\23\0\0\0\2________\0\0\0\0\0\0\0\0"
+		"\0\0\0\0";
+	const size_t len = sizeof session - 1;
+	unsigned random = 1;
+
+	w.server->limits.clients = 3;
+	w.wire->way[T_OUT].chunk = 50;
+	w.wire->way[T_OUT].random_chunk = true;
+	for (int round = 0; round < 4000; round++) {
+		char bytes[sizeof session];
+
+		memcpy(bytes, session, sizeof session);
+		for (int n = round % 4; n >= 0; n--) {
+			random = random * 1103515245u + 12345u;
+			bytes[(random >> 8) % len] = (char)(random >> 24);
+		}
+		peer_open(&p, &w);
+		peer_send(&p, bytes, len);
+		peer_close(&p);
+		world_run(&w, NS_PER_MS);
+		cr_assert_eq(nbds_server_clients(w.server), 0);
+		cr_assert_eq(buf_pool_used(loop_pool(w.loop)), 0);
+	}
+	w.wire->way[T_OUT].chunk = 0;
+	peer_go(&p, &w, true);
 }

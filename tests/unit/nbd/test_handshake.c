@@ -386,6 +386,8 @@ Test(handshake, waits_for_an_export)
 	world_run(&w, NS_PER_MS);
 	cr_assert_eq(w.removals, 1);
 	peer_hello(&p, &w, 3);
+	option_send(&p, NBD_OPT_LIST, NULL, 0); /* there is none: no wait */
+	cr_assert_eq(option_take(&p, NBD_OPT_LIST, NULL, NULL), NBD_REP_ACK);
 	go_send(&p, NBD_OPT_GO, "disk", 0, NULL);
 	world_run(&w, 2 * NS_PER_S);
 	peer_expect_silence(&p);
