@@ -257,7 +257,8 @@ void offer_take(struct peer *p, uint32_t option, struct offer *o)
 			o->max = get_be32(d + 10);
 			break;
 		case NBD_INFO_NAME:
-			snprintf(o->name, sizeof o->name, "%s", d + 2);
+			cr_assert_lt(len - 2, sizeof o->name);
+			memcpy(o->name, d + 2, len - 2);
 			break;
 		default: cr_assert(false, "info type %u", get_be16(d));
 		}
@@ -322,6 +323,6 @@ uint32_t error_take(struct peer *p, uint64_t cookie, char *text, size_t size)
 	cr_assert_leq(len, 4096);
 	peer_take(p, body, len);
 	if (text)
-		snprintf(text, size, "%s", body);
+		snprintf(text, size, "%.*s", (int)len, body);
 	return get_be32(wire + NBD_CHUNK_LEN);
 }

@@ -88,21 +88,32 @@ static void send_row(const struct row *r, uint64_t cookie)
 		peer_send(&p, payload, r->len);
 }
 
-#define EACH_ROW(i) (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+/* Requests that the device has seen. */
+static uint64_t device_ops(void)
+{
+	const struct t_blkdev_counts *c = t_blkdev_counts(w.ram);
+	uint64_t sum = 0;
+
+	for (int op = BLK_READ; op <= BLK_ZERO; op++)
+		sum += c->ops[op];
+	return sum;
+}
+
+#define NROWS (sizeof rows / sizeof *rows)
 
 Test(request, every_row_in_simple_replies)
 {
 	peer_go(&p, &w, false);
-	for
-		EACH_ROW(i)
-		{
-			uint32_t error;
+	for (size_t i = 0; i < NROWS; i++) {
+		uint64_t before = device_ops();
+		uint32_t error;
 
-			send_row(&rows[i], i);
-			error = simple_take(&p, i);
-			cr_assert_eq(
-				error, rows[i].error, "row %zu: %u", i, error);
-		}
+		send_row(&rows[i], i);
+		error = simple_take(&p, i);
+		cr_assert_eq(error, rows[i].error, "row %zu: %u", i, error);
+		cr_assert(!error || device_ops() == before,
+			"row %zu went to the device", i);
+	}
 	peer_expect_silence(&p);
 	cr_assert_eq(buf_pool_used(loop_pool(w.loop)), 0);
 }
@@ -110,25 +121,21 @@ Test(request, every_row_in_simple_replies)
 Test(request, every_row_in_structured_replies)
 {
 	peer_go(&p, &w, true);
-	for
-		EACH_ROW(i)
-		{
-			char text[128] = "";
-			uint32_t error;
+	for (size_t i = 0; i < NROWS; i++) {
+		char text[128] = "";
+		uint32_t error;
 
-			if (rows[i].type == NBD_CMD_READ && !rows[i].error)
-				continue;
-			send_row(&rows[i], i);
-			if (!rows[i].error) {
-				cr_assert_eq(
-					simple_take(&p, i), 0, "row %zu", i);
-				continue;
-			}
-			error = error_take(&p, i, text, sizeof text);
-			cr_assert_eq(
-				error, rows[i].error, "row %zu: %u", i, error);
-			cr_assert_gt(strlen(text), 0);
+		if (rows[i].type == NBD_CMD_READ && !rows[i].error)
+			continue;
+		send_row(&rows[i], i);
+		if (!rows[i].error) {
+			cr_assert_eq(simple_take(&p, i), 0, "row %zu", i);
+			continue;
 		}
+		error = error_take(&p, i, text, sizeof text);
+		cr_assert_eq(error, rows[i].error, "row %zu: %u", i, error);
+		cr_assert_gt(strlen(text), 0);
+	}
 	peer_expect_silence(&p);
 }
 
@@ -137,16 +144,15 @@ Test(request, every_row_byte_by_byte_and_all_at_once)
 	peer_go(&p, &w, false);
 	t_blkdev_hold(w.ram, true);
 	w.wire->way[T_OUT].chunk = 5;
-	for
-		EACH_ROW(i)
-	if (rows[i].len <= 4096)
-		send_row(&rows[i], i);
+	for (size_t i = 0; i < NROWS; i++)
+		if (rows[i].len <= 4096)
+			send_row(&rows[i], i);
 	world_run(&w, NS_PER_S);
 	t_blkdev_hold(w.ram, false);
 	world_run(&w, NS_PER_S);
 	w.wire->way[T_OUT].chunk = 0;
 	cmd_send(&p, 0, NBD_CMD_DISC, 0, 0, 0);
-	cr_assert_gt(p.len, 16 * sizeof rows / sizeof *rows / 2);
+	cr_assert_gt(p.len, 16 * NROWS / 2);
 	peer_take(&p, NULL, p.len);
 	peer_expect_end(&p);
 }
