@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <umpio/base/bytes.h>
 #include <umpio/base/log.h>
 #include <umpio/base/pump.h>
 #include <umpio/base/units.h>
@@ -45,6 +46,16 @@ static void control_done(struct outq_item *item, bool sent)
 	STAILQ_INSERT_HEAD(&ctl->conn->controls_free, ctl, link);
 }
 
+/* ExpStatSN of what overtakes the queue: no newer than what it overtakes, so
+ * that the target never sees it go back. It is in the same place of all
+ * requests. */
+static uint32_t front_stat_sn(const struct conn *c)
+{
+	const struct outq_item *first = STAILQ_FIRST(&c->out.items);
+
+	return first ? get_be32(first->head + 28) : c->exp_stat_sn;
+}
+
 void conn_send(struct conn *c, struct bhs *b, const void *data, uint32_t len,
 	bool front)
 {
@@ -56,7 +67,7 @@ void conn_send(struct conn *c, struct bhs *b, const void *data, uint32_t len,
 	}
 	STAILQ_REMOVE_HEAD(&c->controls_free, link);
 	if (c->state != CONN_IN_LOGIN)
-		b->exp_stat_sn = c->exp_stat_sn;
+		b->exp_stat_sn = front ? front_stat_sn(c) : c->exp_stat_sn;
 	pdu_tx(&ctl->item, b, data, len, c->digests);
 	if (front)
 		outq_push_front(&c->out, &ctl->item);

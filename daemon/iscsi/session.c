@@ -193,10 +193,11 @@ static void send_command(
 	pump_tx(s->conn->pump);
 }
 
+/* Not once the target has asked for a logout (RFC 7143 11.9.1). */
 static bool can_send(const struct session *s)
 {
 	return (s->state == SESSION_UP || s->state == SESSION_DRAINING) &&
-	       conn_is_up(s->conn) && window_is_open(&s->window);
+	       s->conn->state == CONN_LOGGED_IN && window_is_open(&s->window);
 }
 
 void session_submit(struct session *s, struct path_cmd *cmd)
