@@ -6,13 +6,18 @@
 #include "mpdev.h"
 
 #include <errno.h>
+#include <string.h>
+#include <umpio/base/log.h>
 
 static void last_flushed(struct blk_req *blk, int err)
 {
 	struct mpdev *dev = blk->arg;
 
-	if (err)
+	if (err) {
+		log_warn("%s: the last flush failed: %s", dev->blk.name,
+			strerror(-err));
 		dev->drain_error = -EIO;
+	}
 	dev->drain = DRAIN_PATHS;
 	drain_poke(dev);
 }
