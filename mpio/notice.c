@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <umpio/base/log.h>
 
-#define NOTICES_MAX 1024 /* waiting; more are dropped, and that is logged */
+#define NOTICES_MAX 1024 /* waiting; more are only logged */
 
 struct notice {
 	int path;
@@ -80,17 +80,33 @@ void notices_fini(struct mpdev *dev)
 	}
 }
 
+static void log_event(const struct mpdev *dev, int path, enum event_word word,
+	const char *reason)
+{
+	enum log_level level = word == EVENT_PATH_FAILED ||
+					       word == EVENT_PATH_REFUSED ||
+					       word == EVENT_DEVICE_QUEUEING ||
+					       word == EVENT_DEVICE_FAILED
+				       ? LOG_LEVEL_WARN
+				       : LOG_LEVEL_INFO;
+
+	if (path < 0)
+		log_write(level, "%s: %s: %s", dev->blk.name, event_word(word),
+			reason);
+	else
+		log_write(level, "%s: path %d: %s: %s", dev->blk.name, path,
+			event_word(word), reason);
+}
+
 void notice_event(
 	struct mpdev *dev, int path, enum event_word word, const char *reason)
 {
 	struct notices *n = &dev->notices;
 	struct notice *e;
 
-	if (n->count >= NOTICES_MAX || !(e = malloc(sizeof *e))) {
-		log_warn("%s: event lost: %s: %s", dev->blk.name,
-			event_word(word), reason);
+	log_event(dev, path, word, reason);
+	if (n->count >= NOTICES_MAX || !(e = malloc(sizeof *e)))
 		return;
-	}
 	e->path = path;
 	e->word = word;
 	snprintf(e->reason, sizeof e->reason, "%s", reason);

@@ -30,7 +30,7 @@ struct notices {
 void notices_init(struct mpdev *dev);
 void notices_fini(struct mpdev *dev);
 
-/* An event of path `path` (-1: of the device). */
+/* An event of path `path` (-1: of the device), logged too. */
 void notice_event(
 	struct mpdev *dev, int path, enum event_word word, const char *reason);
 void notice_ready(struct mpdev *dev);
