@@ -224,8 +224,7 @@ void s_expect(const struct s_command *c, enum path_outcome outcome, int error)
 {
 	const struct path_result *r = &c->cmd.result;
 
-	cr_assert_eq(c->done, 1, "command %td is not done",
-		c - W.commands);
+	cr_assert_eq(c->done, 1, "command %td is not done", c - W.commands);
 	cr_assert_eq(r->outcome, outcome, "outcome %d error %d: %s", r->outcome,
 		r->error, W.down.reason);
 	cr_assert_eq(r->error, error, "error %d", r->error);
