@@ -114,7 +114,7 @@ int cmd_attach(struct cli *cli)
 int cmd_detach(struct cli *cli)
 {
 	struct json_object *request = cli_request("detach");
-	cli_add(request, "name", cli->args.words[0]);
+	cli_add(request, "device", cli->args.words[0]);
 	json_object_object_add(request, "now",
 		json_object_new_boolean(args_value(&cli->args, "now") != NULL));
 	return cli_order(cli, request, 0);
