@@ -12,6 +12,7 @@
 #include "session.h"
 
 #define REPLY_MAX   (16u << 20) /* bytes, over all Text Responses */
+#define PIECES_MAX  65536       /* Text Responses */
 #define TARGETS_MAX 4096
 #define PORTALS_MAX 256 /* of one target */
 
@@ -20,6 +21,7 @@ struct iscsi_discover {
 	struct session session;
 	struct text_in reply; /* grown here, beyond what one login may have */
 	size_t cap;
+	unsigned pieces;
 	struct iscsi_targets targets;
 	bool complete;
 	const char *wrong; /* with the reply; NULL: nothing */
@@ -160,7 +162,7 @@ static const char *append(
 	size_t need = d->reply.len + len + 1;
 	char *more;
 
-	if (need > REPLY_MAX)
+	if (need > REPLY_MAX || ++d->pieces > PIECES_MAX)
 		return "its list of targets is too long";
 	if (need > d->cap) {
 		more = realloc(d->reply.data, need * 2);

@@ -40,8 +40,9 @@ enum login_step login_init(struct login *l, const struct login_setup *setup)
 	if (!config->chap.user && config->chap.mutual_secret)
 		return login_fail(l, PATH_FATAL,
 			"mutual CHAP needs a CHAP user and secret too");
-	if (config->chap.user && chap_init(&l->chap, &config->chap,
-					 setup->chaps, setup->no_sha256, &why))
+	l->chap_begun = config->chap.user != NULL;
+	if (l->chap_begun && chap_init(&l->chap, &config->chap, setup->chaps,
+				     setup->no_sha256, &why))
 		return login_fail(l, PATH_FATAL, "CHAP: %s", why);
 	text_put(&l->out, "InitiatorName", config->initiator_name);
 	text_put(&l->out, "SessionType",
@@ -54,7 +55,7 @@ enum login_step login_init(struct login *l, const struct login_setup *setup)
 
 void login_fini(struct login *l)
 {
-	if (l->setup.config && l->setup.config->chap.user)
+	if (l->chap_begun)
 		chap_fini(&l->chap);
 	text_in_clear(&l->in);
 	memset(&l->setup, 0, sizeof l->setup);

@@ -59,9 +59,10 @@ struct login {
 	struct login_setup setup;
 	enum login_state state;
 	uint8_t csg, nsg;
-	bool transit;  /* T is to be set once all keys are out */
-	bool answered; /* a response has come */
-	bool asked_t;  /* the request under way has T */
+	bool chap_begun; /* CHAP is what we log in with */
+	bool transit;    /* T is to be set once all keys are out */
+	bool answered;   /* a response has come */
+	bool asked_t;    /* the request under way has T */
 	unsigned rounds;
 	uint32_t exp_stat_sn;
 	struct keys keys;

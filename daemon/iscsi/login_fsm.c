@@ -10,7 +10,7 @@ typedef enum login_step action_fn(
 
 static bool wants_chap(const struct login *l)
 {
-	return l->setup.config->chap.user != NULL;
+	return l->chap_begun;
 }
 
 /* The next request goes on in the stage, or asks for the next one. */

@@ -74,7 +74,11 @@ static void fail_task(
 		}
 		break;
 	case TASK_NOP: nop_answered(c); return;
-	case TASK_TMF: tmf_refused(s, text); return;
+	case TASK_TMF:
+		if (t != s->tmf.request)
+			break;
+		tmf_refused(s, text);
+		return;
 	default: break;
 	}
 	conn_fail(c, -EREMOTEIO, "the target rejected a %s: %s",

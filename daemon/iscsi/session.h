@@ -113,7 +113,6 @@ struct session {
 	struct session_params params;
 	uint16_t tsih, tpgt;
 	bool has_tpgt;
-	bool stopping; /* the owner wants it down: waiting commands go out */
 
 	struct task_table tasks;
 	struct task_list active;                     /* SCSI tasks */

@@ -46,6 +46,15 @@ static void connected(
 	session_event(s, SESSION_EV_CONNECTED);
 }
 
+/* The target's word, or what was agreed for losses without one (RFC 7143
+ * 13.15). */
+static uint64_t time2wait(const struct session *s)
+{
+	if (s->conn && s->conn->wait_told)
+		return s->conn->why.wait;
+	return s->was_up ? s->params.default_time2wait * NS_PER_S : 0;
+}
+
 static void end(struct session *s)
 {
 	loop_timer_stop(s->timer);
@@ -58,6 +67,7 @@ static void end(struct session *s)
 	if (s->conn)
 		s->heard = s->conn->heard;
 	s->down.was_up = s->was_up;
+	s->down.wait = time2wait(s);
 	s->old_tpgt = s->tpgt;
 	s->old_has_tpgt = s->has_tpgt;
 	session_end_all(s);
@@ -78,7 +88,7 @@ static void dial(struct session *s, const struct dial_plan *plan)
 static void start(struct session *s)
 {
 	s->down = (struct path_down){.cure = PATH_RETRY};
-	s->was_up = s->stopping = s->clean = false;
+	s->was_up = s->clean = false;
 	s->plan.interface = s->config->interface;
 	s->plan.timeout = s->config->timeouts.connect;
 	if (s->plan.nportals == 0) {
@@ -230,12 +240,8 @@ static void lost(struct session *s)
 {
 	struct conn *c = s->conn;
 
-	if (c && c->why.reason[0]) {
+	if (c && c->why.reason[0])
 		session_reason(s, c->why.cure, c->why.reason);
-		s->down.wait = c->why.wait;
-		if (!c->wait_told && s->was_up)
-			s->down.wait = s->params.default_time2wait * NS_PER_S;
-	}
 	s->lost |= s->was_up;
 	end(s);
 }
@@ -246,30 +252,28 @@ static void log_out(struct session *s)
 	logout_send(s->conn);
 }
 
-static void drain(struct session *s)
-{
-	s->stopping = true;
-	session_kick(s);
-}
-
 /* Commands that wait would only be rejected (RFC 7143 11.9.1, 11.17.1). */
-static void leave(struct session *s)
+static void shed(struct session *s)
 {
 	struct path_cmd *cmd;
 
-	session_reason(s, PATH_RETRY, "the target asked for a logout");
 	while ((cmd = TAILQ_FIRST(&s->waiting))) {
 		TAILQ_REMOVE(&s->waiting, cmd, link);
 		session_end_later(s, cmd, PATH_NOT_SENT, -ESHUTDOWN);
 	}
-	s->events->leaving(s->arg);
 	session_kick(s);
+}
+
+static void leave(struct session *s)
+{
+	session_reason(s, PATH_RETRY, "the target asked for a logout");
+	shed(s);
+	s->events->leaving(s->arg);
 }
 
 static void logged_out(struct session *s)
 {
 	s->clean = true;
-	s->down.wait = s->conn->why.wait;
 	end(s);
 }
 
@@ -340,7 +344,7 @@ static const struct {
 	{S(LOGIN), E(REFUSED), TO(LOGIN), refused, ""},
 	{S(LOGIN), E(LATE), TO(ENDING), late_login, ""},
 	{S(UP), E(LEAVE), TO(DRAINING), leave, ""},
-	{S(UP), E(STOP), TO(DRAINING), drain, ""},
+	{S(UP), E(STOP), TO(DRAINING), session_kick, ""},
 	{S(DRAINING), E(DRAINED), TO(LOGOUT), log_out, ""},
 	{S(DRAINING), E(LATE), TO(LOGOUT), log_out, ""},
 	{S(UP), E(LATE), TO(UP), late_text, ""},
@@ -351,7 +355,7 @@ static const struct {
 	{BUSY, E(LOST), TO(ENDING), lost, "N5"},
 	{S(ENDING), E(ENDED), TO(DOWN), report, "N6"},
 	/* What crosses with something else on its way here. */
-	{S(DRAINING), E(LEAVE), TO(DRAINING), none, ""},
+	{S(DRAINING), E(LEAVE), TO(DRAINING), shed, ""},
 	{S(LOGOUT), E(LEAVE), TO(LOGOUT), none, ""},
 	{S(LOGOUT), E(DRAINED), TO(LOGOUT), none, ""},
 	{S(DRAINING), E(STOP), TO(DRAINING), none, ""},
