@@ -59,20 +59,24 @@ out:
 	return err;
 }
 
-/* stat()s a mount of ours that may be dead (-ENOTCONN), alive (0, -EACCES) or
+/* Asks a mount of ours that may be dead (-ENOTCONN), alive (0, -EACCES) or
  * alive and silent (-ETIMEDOUT); in a child, because nothing else ends such a
- * wait. */
+ * wait. A plain stat() would do with what the kernel remembers of a dead one.
+ */
 static int mount_probe(const char *path)
 {
 	const struct timespec step = {.tv_nsec = PROBE_STEP_MS * 1000000l};
-	struct stat st;
+	struct statx stx;
 	int status;
 	pid_t pid = fork();
 
 	if (pid == -1)
 		return -errno;
 	if (pid == 0)
-		_exit(stat(path, &st) == 0 ? 0 : errno);
+		_exit(statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC,
+			      STATX_BASIC_STATS, &stx) == 0
+				? 0
+				: errno);
 	for (int ms = 0; ms < PROBE_LIMIT_MS; ms += PROBE_STEP_MS) {
 		if (waitpid(pid, &status, WNOHANG) == pid)
 			return WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
