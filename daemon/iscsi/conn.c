@@ -121,7 +121,7 @@ static void engine_closed(void *engine, int err)
 {
 	struct conn *c = engine;
 
-	if (c->state == CONN_IN_LOGOUT && c->logged_out)
+	if (c->logged_out)
 		return;
 	if (err == 0)
 		conn_fail(c, -ECONNRESET, "the target closed the connection");

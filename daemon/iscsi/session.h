@@ -184,9 +184,6 @@ void session_task_ended(struct session *s, struct task *t);
 /* Wakes the tick for something that has a time limit. */
 void session_watch(struct session *s);
 
-/* Reason for people, prefixed with the portal. */
-void session_reason(struct session *s, enum path_cure cure, const char *text);
-
 /* tmf.c, RFC 7143 11.5, 11.6 */
 void tmf_abort(struct session *s, struct task *t, int err);
 void tmf_response(

@@ -12,7 +12,8 @@
 
 #define LOGIN_TAG 0 /* no other task is there during login */
 
-void session_reason(struct session *s, enum path_cure cure, const char *text)
+/* Why it goes down, for people: portal, cause, target. */
+static void set_reason(struct session *s, enum path_cure cure, const char *text)
 {
 	char portal[ENDPOINT_TEXT_MAX];
 
@@ -81,7 +82,7 @@ static void dial(struct session *s, const struct dial_plan *plan)
 	s->dial = dial_new(s->loop, plan, connected, s);
 	if (s->dial)
 		return;
-	session_reason(s, PATH_RETRY, "out of memory");
+	set_reason(s, PATH_RETRY, "out of memory");
 	session_post(s, SESSION_EV_LOST);
 }
 
@@ -122,7 +123,7 @@ static void log_in(struct session *s)
 	s->conn = conn_new(s, stream, &setup);
 	if (s->conn)
 		return;
-	session_reason(s, PATH_RETRY, "out of memory");
+	set_reason(s, PATH_RETRY, "out of memory");
 	session_post(s, SESSION_EV_LOST);
 }
 
@@ -220,10 +221,10 @@ static void refused(struct session *s)
 	if (s->conn->refusal == LOGIN_REDIRECT) {
 		going = follow(s, l);
 		if (!going)
-			session_reason(
+			set_reason(
 				s, PATH_RETRY_SLOW, "redirections without end");
 	} else {
-		session_reason(s, l->cure, l->why);
+		set_reason(s, l->cure, l->why);
 	}
 	if (going) {
 		drop_conn(s);
@@ -241,7 +242,7 @@ static void lost(struct session *s)
 	struct conn *c = s->conn;
 
 	if (c && c->why.reason[0])
-		session_reason(s, c->why.cure, c->why.reason);
+		set_reason(s, c->why.cure, c->why.reason);
 	s->lost |= s->was_up;
 	end(s);
 }
@@ -266,7 +267,7 @@ static void shed(struct session *s)
 
 static void leave(struct session *s)
 {
-	session_reason(s, PATH_RETRY, "the target asked for a logout");
+	set_reason(s, PATH_RETRY, "the target asked for a logout");
 	shed(s);
 	s->events->leaving(s->arg);
 }
@@ -280,14 +281,14 @@ static void logged_out(struct session *s)
 static void stop(struct session *s)
 {
 	if (s->down.reason[0] == '\0')
-		session_reason(s, PATH_RETRY, "stopped");
+		set_reason(s, PATH_RETRY, "stopped");
 	s->lost |= s->was_up && !TAILQ_EMPTY(&s->active);
 	end(s);
 }
 
 static void late_login(struct session *s)
 {
-	session_reason(s, PATH_RETRY, "no answer to the login");
+	set_reason(s, PATH_RETRY, "no answer to the login");
 	s->plan.first = (s->plan.first + 1) % s->plan.nportals;
 	end(s);
 }
@@ -300,7 +301,7 @@ static void late_text(struct session *s)
 
 static void late_logout(struct session *s)
 {
-	session_reason(s, PATH_RETRY, "no answer to the logout");
+	set_reason(s, PATH_RETRY, "no answer to the logout");
 	end(s);
 }
 
@@ -314,7 +315,7 @@ static void report(struct session *s)
 		return;
 	}
 	if (s->down.reason[0] == '\0')
-		session_reason(s, PATH_RETRY, "stopped");
+		set_reason(s, PATH_RETRY, "stopped");
 	down = s->down;
 	s->events->down(s->arg, &down);
 }
