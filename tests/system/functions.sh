@@ -173,7 +173,10 @@ tgt_kill_connection() {
 
 tgt_stop() { kill -STOP "${TGT_PID[$1]}"; }
 tgt_continue() { kill -CONT "${TGT_PID[$1]}"; }
-tgt_crash() { kill -KILL "${TGT_PID[$1]}"; wait "${TGT_PID[$1]}" 2>/dev/null || :; }
+tgt_crash() {
+	kill -KILL "${TGT_PID[$1]}"
+	wait "${TGT_PID[$1]}" 2>/dev/null || :
+}
 
 # --- umpiod ----------------------------------------------------------------
 
@@ -181,8 +184,10 @@ tgt_crash() { kill -KILL "${TGT_PID[$1]}"; wait "${TGT_PID[$1]}" 2>/dev/null || 
 # log in $T/umpiod.log, ready lines in $T/umpiod.out, pid in $UMPIOD
 umpiod_start() {
 	umpiod_spawn "$@"
-	eventually 15 grep -q ready "$T/umpiod.out" || fail "umpiod is not ready"
+	eventually 15 umpiod_settled
+	grep -q ready "$T/umpiod.out" || fail "umpiod is not ready"
 }
+umpiod_settled() { grep -q ready "$T/umpiod.out" || gone "$UMPIOD"; }
 umpiod_spawn() {
 	: >"$T/umpiod.out"
 	umpiod --control "$CONTROL" --initiator-name "$INITIATOR" "$@" \
@@ -204,6 +209,12 @@ gone() { ! kill -0 "$1"; }
 umpiod_stop() {
 	kill -TERM "$UMPIOD"
 	umpiod_ends 12 0
+}
+
+umpiod_crash() {
+	disown "$UMPIOD" # or the shell reports its death
+	kill -KILL "$UMPIOD"
+	eventually 5 gone "$UMPIOD" || fail "umpiod survives SIGKILL"
 }
 
 # quiet_log [PATTERN]: no warning or error in its log but those that match
@@ -240,6 +251,7 @@ equal() { [ "$2" = "$3" ] || fail "$1: $2, and should be $3"; }
 refused() {
 	local want=$1 text=$2 got=0 out lines
 	shift 2
+	[ "$1" != ctl ] || set -- umpio --control "$CONTROL" "${@:2}"
 	out=$(timeout 30 "$@" 2>&1 </dev/null) || got=$?
 	[ "$got" -eq "$want" ] || fail "exit $got instead of $want: $*: $out"
 	grep -qF -- "$text" <<<"$out" || fail "no \"$text\" in: $out"
