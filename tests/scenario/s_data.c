@@ -271,3 +271,53 @@ Test(data, sense_comes_whole)
 	s_expect_good(c);
 	s_end();
 }
+
+/* A write that the target answers while one of its Data-Outs is half out. */
+static struct s_command *answered_early(void)
+{
+	struct s_command *c;
+	struct t_task *task;
+	uint8_t bhs[T_BHS_LEN];
+
+	s_init();
+	W.options.initial_r2t = true;
+	W.options.immediate_data = false;
+	s_up();
+	W.wire->way[T_OUT].capacity = 10000;
+	W.wire->way[T_OUT].rate = 1000000;
+	c = s_write(0, 262144, 1);
+	s_pass(20);
+	task = TAILQ_FIRST(&LIST_FIRST(&W.target->sessions)->tasks);
+	t_make(bhs, 0x21);
+	t_set(bhs, T_FINAL, 1);
+	t_set(bhs, T_TTT, 0);
+	t_set(bhs, T_STATUS, 8); /* BUSY */
+	t_set(bhs, T_ITT, task->itt);
+	t_conn_stamp(s_conn(), bhs, true);
+	t_conn_send(s_conn(), bhs, NULL, 0);
+	s_pass(1);
+	cr_assert_eq(c->done, 0, "its data is still being sent");
+	return c;
+}
+
+Test(data, an_early_answer_waits_for_the_begun_pdu)
+{
+	struct s_command *c = answered_early();
+
+	s_pass(200);
+	s_expect(c, PATH_DONE, 0);
+	cr_assert_eq(c->cmd.result.status, 8);
+	cr_assert_eq(W.downs, 0);
+	s_end_with_breach();
+}
+
+Test(data, an_early_answer_survives_the_connection)
+{
+	struct s_command *c = answered_early();
+
+	path_stop(W.path, true);
+	s_wait_down();
+	s_expect(c, PATH_DONE, 0);
+	cr_assert_eq(c->cmd.result.status, 8);
+	s_end_with_breach();
+}
