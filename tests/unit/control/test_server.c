@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <umpio/control.h>
 #include <umpio/loop.h>
@@ -413,27 +412,6 @@ Test(control, busy_crowd_is_bounded)
 	for (int i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		close(fds[i]);
 	cr_expect(eventually_alive());
-}
-
-/* The uid is that of the accepted stream. */
-Test(control, other_users_are_refused)
-{
-	if (geteuid() != 0)
-		cr_skip_test("only root can become another user");
-	chmod(path, 0666);
-	char sub[96];
-	strcpy(sub, path);
-	*strrchr(sub, '/') = '\0';
-	chmod(sub, 0755);
-	chmod(dir, 0755);
-	/* The plain call changes this thread alone: the server stays root. */
-	cr_assert_eq(syscall(SYS_setresuid, -1, 12345, -1), 0);
-	int fd = dial();
-	cr_assert_eq(syscall(SYS_setresuid, -1, 0, -1), 0);
-	cr_expect(strstr(hear(fd), "own user and root"));
-	cr_expect(ended(fd, 5000));
-	close(fd);
-	expect_alive();
 }
 
 Test(control, request_too_large_for_a_line)
