@@ -14,8 +14,9 @@ static void last_flushed(struct blk_req *blk, int err)
 	struct mpdev *dev = blk->arg;
 
 	if (err) {
-		log_warn("%s: the last flush failed: %s", dev->blk.name,
-			strerror(-err));
+		log_error("%s: writes that were not flushed may be lost: the "
+			  "last flush failed: %s",
+			dev->blk.name, strerror(-err));
 		dev->drain_error = -EIO;
 	}
 	dev->drain = DRAIN_PATHS;
