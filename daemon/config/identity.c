@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,12 +22,20 @@
 #define FILE_MAX    65536
 #define OUR_PREFIX  "iqn.2026-11.io.umpio:"
 
+/* Root of a user namespace (unshare -r) is a user without rights to /var/lib.
+ */
+static bool is_root(void)
+{
+	return geteuid() == 0 &&
+	       (access("/var/lib", W_OK) == 0 || errno != EACCES);
+}
+
 int identity_state_dir(char *path, size_t size)
 {
 	const char *state = getenv("XDG_STATE_HOME");
 	const char *home = getenv("HOME");
 	int n;
-	if (geteuid() == 0)
+	if (is_root())
 		n = snprintf(path, size, "/var/lib/umpio");
 	else if (state && *state == '/')
 		n = snprintf(path, size, "%s/umpio", state);
