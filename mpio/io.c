@@ -20,6 +20,7 @@ static const uint64_t deadline_of[IO_KINDS] = {
 	[IO_SYNC] = 60 * NS_PER_S,
 	[IO_UNMAP] = 60 * NS_PER_S,
 	[IO_WRITE_SAME] = 60 * NS_PER_S,
+	[IO_STATUS] = 10 * NS_PER_S,
 };
 
 static void tell(void *arg);
@@ -263,6 +264,8 @@ static void heed(struct io *io, struct mpath *mp, const struct retry_verdict *v)
 	else if (v->flags &
 		 (DISPOSITION_REREAD_IDENTITY | DISPOSITION_REREAD_MODE))
 		mpath_input(mp, INPUT_RECHECK);
+	else if (v->flags & DISPOSITION_REREAD_CAPACITY)
+		growth_check(dev);
 }
 
 static void fail(struct io *io, const struct retry_verdict *v)

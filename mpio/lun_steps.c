@@ -173,6 +173,7 @@ static int check_capacity(struct lun_probe *p, int err)
 		c->physical_block_size > PHYSICAL_MAX)
 		p->facts.physical_block_size = c->block_size;
 	p->facts.reads_zero_after_unmap |= c->reads_zero;
+	p->facts.provisioned = c->provisioned;
 	return 0;
 }
 

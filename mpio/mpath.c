@@ -243,6 +243,16 @@ void mpath_sooner(struct mpath *mp)
 		rest(mp);
 }
 
+void mpath_pardon(struct mpath *mp)
+{
+	if (!mp->refused)
+		return;
+	mp->attempts = 0;
+	mp->slow_until = 0;
+	if (mp->phase == PHASE_BACKOFF)
+		rest(mp);
+}
+
 static void switch_off(struct mpath *mp)
 {
 	mp->phase = PHASE_OFF;

@@ -9,6 +9,8 @@
 #include <umpio/loop.h>
 #include <umpio/lun.h>
 #include <umpio/mpio.h>
+#include <umpio/path.h>
+#include <umpio/scsi/capacity.h>
 
 #define MPATH_PHASES(X)                                                        \
 	X(OFF)        /* down, and stays so: disabled, drained, removed */     \
@@ -68,6 +70,11 @@ struct mpath {
 	struct lun_probe *probe;
 	struct lun_facts facts; /* of the last good probe */
 
+	struct path_cmd capacity_cmd; /* growth.c: READ CAPACITY(16) */
+	uint8_t capacity_data[CAPACITY16_LEN];
+	unsigned capacity_tries;
+	bool capacity_asked; /* the command is on its way */
+
 	uint32_t inflight;
 	uint64_t reads, writes, read_bytes, write_bytes, errors, failovers;
 	unsigned moved; /* commands gone to other paths, not reported yet */
@@ -97,6 +104,9 @@ void mpath_doubt(struct mpath *mp);
 
 /* The device has lost its last path: no long back-off now. */
 void mpath_sooner(struct mpath *mp);
+
+/* What the path was refused for may be over: it is tried again at once. */
+void mpath_pardon(struct mpath *mp);
 
 /* A command that this path did not finish has gone to another one. */
 void mpath_moved(struct mpath *mp);

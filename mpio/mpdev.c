@@ -53,6 +53,8 @@ void mpdev_take(struct mpdev *dev, struct blk_req *blk)
 		mpdev_answer(dev, blk, rc < 0 ? rc : 0);
 	else if (blk->op == BLK_FLUSH)
 		flush_add(dev, blk);
+	else if (blk->op == BLK_STATUS)
+		status_begin(dev, blk);
 	else
 		request_begin(dev, blk);
 	dev->inside = was_inside;
@@ -127,7 +129,7 @@ struct mpdev *mpdev_new(struct loop *loop, const char *name,
 	dev->read_only = options->read_only;
 	init_lists(dev);
 	dev->no_path = loop_timer_new(loop, mpdev_no_path_over, dev);
-	if (io_queue_init(dev) || !dev->blk.name || !dev->no_path) {
+	if (io_queue_init(dev) || growth_init(dev) || !dev->blk.name || !dev->no_path) {
 		mpdev_free(dev);
 		return NULL;
 	}
@@ -148,6 +150,7 @@ void mpdev_free(struct mpdev *dev)
 	loop_unpost(dev->loop, &dev->answer_task);
 	loop_unpost(dev->loop, &dev->drain_task);
 	loop_timer_free(dev->no_path);
+	growth_fini(dev);
 	notices_fini(dev);
 	io_queue_fini(dev);
 	request_pool_fini(dev);

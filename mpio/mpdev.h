@@ -4,6 +4,7 @@
 #define MPIO_MPDEV_H
 
 #include "flush.h"
+#include "growth.h"
 #include "io.h"
 #include "mpath.h"
 #include "notice.h"
@@ -11,6 +12,7 @@
 #include "request.h"
 #include "selector.h"
 #include "split.h"
+#include "status.h"
 
 #include <umpio/loop.h>
 #include <umpio/lun.h>
@@ -50,13 +52,15 @@ struct mpdev {
 		path_transfer; /* the least of the paths' best sizes; 0: none */
 	struct split split;
 	/* What the target turned out not to have */
-	bool no_sync, no_unmap, no_write_same, no_unmapping_write_same;
+	bool no_sync, no_unmap, no_write_same, no_unmapping_write_same,
+		no_lba_status;
 	bool thin_warned;
 
 	struct io_queue io;
 	struct request_list spare_requests;
 	struct rangelock ranges;
 	struct flush flush;
+	struct growth growth;
 	struct blk_req_list early;   /* came before the device was known */
 	struct blk_req_list answers; /* to be told */
 	struct loop_task answer_task;
@@ -107,6 +111,9 @@ void mpdev_check_hopeless(struct mpdev *dev, const char *reason);
 /* A probe of `mp` has found a LUN: 0 and the path may carry commands, or
  * -EMEDIUMTYPE when it is another one and `why` says how. */
 int mpdev_admit(struct mpdev *dev, struct mpath *mp, char *why, unsigned size);
+
+/* The LUN has `blocks` now, more than before: tells the watches. */
+void mpdev_grow(struct mpdev *dev, uint64_t blocks);
 
 /* MPDEV_ZEROES bytes of zeroes, the device's; NULL without memory. */
 #define MPDEV_ZEROES (1u << 20)

@@ -6,6 +6,7 @@
 #include "mpdev.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <umpio/base/buf.h>
@@ -209,6 +210,7 @@ static void merge(struct lun_facts *all, const struct lun_facts *one)
 	all->write_same &= one->write_same;
 	all->write_same_unmap &= one->write_same_unmap;
 	all->reads_zero_after_unmap &= one->reads_zero_after_unmap;
+	all->provisioned &= one->provisioned;
 	if (one->max_transfer_blocks &&
 		(!all->max_transfer_blocks ||
 			one->max_transfer_blocks < all->max_transfer_blocks))
@@ -262,6 +264,24 @@ static void limit_transfer(struct mpdev *dev, const struct mpath *mp)
 	split_init(&dev->split, &dev->facts, dev->path_transfer);
 }
 
+void mpdev_grow(struct mpdev *dev, uint64_t blocks)
+{
+	uint64_t size = blocks * dev->info.block_size;
+	struct blkdev_watch *w;
+	struct mpath *mp;
+	char text[80];
+
+	snprintf(text, sizeof text, "%" PRIu64 " bytes, %" PRIu64 " before",
+		size, dev->info.size);
+	dev->facts.identity.blocks = blocks;
+	dev->info.size = size;
+	notice_event(dev, -1, EVENT_DEVICE_GROWN, text);
+	TAILQ_FOREACH (mp, &dev->paths, link)
+		mpath_pardon(mp);
+	TAILQ_FOREACH (w, &dev->blk.watches, link)
+		w->resized(w, size);
+}
+
 int mpdev_admit(struct mpdev *dev, struct mpath *mp, char *why, unsigned size)
 {
 	if (!dev->known) {
@@ -270,6 +290,7 @@ int mpdev_admit(struct mpdev *dev, struct mpath *mp, char *why, unsigned size)
 		dev->known = true;
 		notice_ready(dev);
 	} else {
+		growth_probed(dev, mp);
 		if (!lun_identity_equal(&dev->facts.identity,
 			    &mp->facts.identity, why, size))
 			return -EMEDIUMTYPE;

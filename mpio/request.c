@@ -18,7 +18,7 @@ int request_check(const struct mpdev *dev, const struct blk_req *blk)
 {
 	uint64_t size = dev->info.size;
 
-	if (blk->op > BLK_ZERO)
+	if (blk->op >= BLK_OPS || (blk->op == BLK_STATUS && !blk->nextents))
 		return -EINVAL;
 	if (blk->op == BLK_FLUSH)
 		return 0;
@@ -27,7 +27,8 @@ int request_check(const struct mpdev *dev, const struct blk_req *blk)
 	if (changes(blk) && (dev->read_only || dev->info.read_only))
 		return -EPERM;
 	if (blk->offset > size || blk->len > size - blk->offset)
-		return blk->op == BLK_READ ? -EINVAL : -ENOSPC;
+		return blk->op == BLK_READ || blk->op == BLK_STATUS ? -EINVAL
+								    : -ENOSPC;
 	return 0;
 }
 

@@ -13,7 +13,15 @@
 
 struct path_result;
 
-enum io_kind { IO_READ, IO_WRITE, IO_SYNC, IO_UNMAP, IO_WRITE_SAME, IO_KINDS };
+enum io_kind {
+	IO_READ,
+	IO_WRITE,
+	IO_SYNC,
+	IO_UNMAP,
+	IO_WRITE_SAME,
+	IO_STATUS,
+	IO_KINDS
+};
 
 enum retry_action {
 	RETRY_COMPLETE,

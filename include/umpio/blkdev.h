@@ -17,11 +17,28 @@ struct blkdev;
 struct buf;
 struct loop;
 
-enum blk_op { BLK_READ, BLK_WRITE, BLK_FLUSH, BLK_TRIM, BLK_ZERO };
+enum blk_op {
+	BLK_READ,
+	BLK_WRITE,
+	BLK_FLUSH,
+	BLK_TRIM,
+	BLK_ZERO,
+	BLK_STATUS,
+	BLK_OPS
+};
 
 #define BLK_FUA	      1u /* durable before it completes (WRITE, TRIM, ZERO) */
 #define BLK_NO_HOLE   2u /* ZERO: do not deallocate */
 #define BLK_FAST_ZERO 4u /* ZERO: -ENOTSUP at once rather than write zeroes */
+
+/* What a run of bytes is, as STATUS tells it. No flag: data, or nobody knows. */
+#define BLK_HOLE     1u /* no space is allocated */
+#define BLK_ZEROES   2u /* reads as zeroes */
+
+struct blk_extent {
+	uint64_t len;	/* bytes; never 0 */
+	uint32_t flags; /* BLK_HOLE, BLK_ZEROES */
+};
 
 /*
  * One request, embedded in its owner. From blkdev_submit() until `done` it is
@@ -32,8 +49,14 @@ enum blk_op { BLK_READ, BLK_WRITE, BLK_FLUSH, BLK_TRIM, BLK_ZERO };
  * `buf` passes to the device at submit, which may keep it beyond completion;
  * the bytes must not change any more. `buf` is NULL for the others.
  *
+ * STATUS: `extents` is the owner's array with room for `nextents` (at least 1).
+ * When done, `nextents` are filled in: one after the other from `offset`,
+ * neighbours differing in their flags, none reaching beyond `len`. They may end
+ * before `len`, but there is at least one. It does not fail for want of an
+ * answer: what cannot be told is data. A hint, which a write may have overtaken.
+ *
  * Errors: -EIO, -ENOSPC (no space, or a write past the end), -EINVAL (a read
- * past the end), -EPERM (read-only, reservation), -ENOMEM, -ENOTSUP
+ * or status past the end), -EPERM (read-only, reservation), -ENOMEM, -ENOTSUP
  * (BLK_FAST_ZERO), -ESHUTDOWN (the device is being detached).
  */
 struct blk_req {
@@ -43,6 +66,8 @@ struct blk_req {
 	uint64_t offset; /* bytes */
 	struct buf *buf;
 	void *data;
+	struct blk_extent *extents; /* of STATUS */
+	unsigned nextents;
 	void (*done)(struct blk_req *req, int err);
 	void *arg; /* the owner's */
 

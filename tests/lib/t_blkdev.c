@@ -24,6 +24,7 @@ struct t_blkdev {
 	struct t_blkdev_options options;
 	uint64_t size;
 	uint8_t *data;
+	uint8_t *state;          /* of each block: BLK_HOLE | BLK_ZEROES */
 	struct req_list waiting; /* in the order of submit */
 	struct req_list due;     /* complete when the task runs */
 	struct loop_task task;
@@ -67,11 +68,59 @@ static int check(const struct t_blkdev *t, const struct blk_req *req)
 			return t->rules[i].err;
 	if (err)
 		return err;
-	if (t->options.read_only && req->op != BLK_READ && req->op != BLK_FLUSH)
+	if (t->options.read_only && req->op != BLK_READ &&
+		req->op != BLK_FLUSH && req->op != BLK_STATUS)
 		return -EPERM;
 	if ((req->flags & BLK_FAST_ZERO) && t->options.no_fast_zero)
 		return -ENOTSUP;
 	return 0;
+}
+
+static void mark(struct t_blkdev *t, uint64_t from, uint64_t to, unsigned flags)
+{
+	if (from < to)
+		memset(t->state + from, (int)flags, to - from);
+}
+
+/* Data are whole blocks, whichever part of one was written; what was cleared is
+ * said of blocks that were cleared whole. */
+static void note_state(struct t_blkdev *t, const struct blk_req *req)
+{
+	uint32_t size = t->options.block_size;
+	uint64_t end = req->offset + req->len;
+
+	if (!req->len)
+		return;
+	if (req->op == BLK_WRITE || req->op == BLK_ZERO)
+		mark(t, req->offset / size, (end + size - 1) / size, 0);
+	if (req->op == BLK_ZERO || req->op == BLK_TRIM)
+		mark(t, (req->offset + size - 1) / size, end / size,
+			req->flags & BLK_NO_HOLE ? BLK_ZEROES
+						 : BLK_HOLE | BLK_ZEROES);
+}
+
+static void tell_state(const struct t_blkdev *t, struct blk_req *req)
+{
+	uint32_t size = t->options.block_size;
+	uint64_t at = req->offset, end = req->offset + req->len;
+	unsigned n = 0, room = req->nextents;
+
+	while (at < end) {
+		unsigned flags = t->options.opaque ? 0 : t->state[at / size];
+		uint64_t next = (at / size + 1) * size;
+
+		if (next > end)
+			next = end;
+		if (n && req->extents[n - 1].flags == flags)
+			req->extents[n - 1].len += next - at;
+		else if (n < room)
+			req->extents[n++] =
+				(struct blk_extent){next - at, flags};
+		else
+			break;
+		at = next;
+	}
+	req->nextents = n;
 }
 
 static void carry_out(struct t_blkdev *t, struct blk_req *req)
@@ -92,7 +141,10 @@ static void carry_out(struct t_blkdev *t, struct blk_req *req)
 	case BLK_TRIM:
 	case BLK_ZERO: memset(at, 0, req->len); break;
 	case BLK_FLUSH: t->counts.unflushed = 0; break;
+	case BLK_STATUS: tell_state(t, req); break;
+	case BLK_OPS: break;
 	}
+	note_state(t, req);
 }
 
 static void complete(struct t_blkdev *t, struct blk_req *req)
@@ -154,7 +206,8 @@ static void submit(struct blkdev *dev, struct blk_req *req)
 	struct t_blkdev *t = of(dev);
 	struct t_blkdev_counts *c = &t->counts;
 
-	assert(req->op <= BLK_ZERO && req->done);
+	assert(req->op < BLK_OPS && req->done);
+	assert(req->op != BLK_STATUS || req->nextents);
 	c->ops[req->op]++;
 	c->fua += (req->flags & BLK_FUA) != 0;
 	c->no_hole += (req->flags & BLK_NO_HOLE) != 0;
@@ -221,7 +274,11 @@ struct t_blkdev *t_blkdev_new(
 	loop_task_init(&t->task, run_due, t);
 	t->timer = loop_timer_new(loop, delay_over, t);
 	t->data = map_memory(options->size);
-	if (t->timer && t->data)
+	t->state = map_memory(options->size / t->options.block_size + 1);
+	if (t->state && options->unallocated)
+		memset(t->state, BLK_HOLE | BLK_ZEROES,
+			options->size / t->options.block_size + 1);
+	if (t->timer && t->data && t->state)
 		return t;
 	t_blkdev_free(t);
 	return NULL;
@@ -236,6 +293,8 @@ void t_blkdev_free(struct t_blkdev *t)
 	loop_timer_free(t->timer);
 	if (t->data)
 		munmap(t->data, t->options.size ? t->options.size : 1);
+	if (t->state)
+		munmap(t->state, t->options.size / t->options.block_size + 1);
 	free(t);
 }
 

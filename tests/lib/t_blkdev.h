@@ -23,6 +23,8 @@ struct t_blkdev_options {
 	bool reverse;   /* what is due together completes last one first */
 	bool hold;      /* nothing completes before t_blkdev_release() */
 	bool read_only, rotational, no_trim, no_fast_zero, no_write_cache;
+	bool opaque;      /* STATUS: all is data */
+	bool unallocated; /* STATUS: begins as one hole, instead of as data */
 };
 
 /* NULL without memory. The memory reads as zeroes and costs nothing where it
@@ -53,7 +55,7 @@ void t_blkdev_resize(struct t_blkdev *t, uint64_t size);
 
 struct t_blkdev_counts {
 	unsigned inflight, inflight_max;
-	uint64_t ops[BLK_ZERO + 1]; /* submitted, by op */
+	uint64_t ops[BLK_OPS]; /* submitted, by op */
 	uint64_t fua, no_hole, fast_zero;
 	uint64_t unflushed; /* writes completed since the last good flush */
 };

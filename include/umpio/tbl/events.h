@@ -22,6 +22,9 @@ X(TASKS_MOVED, "tasks-moved",
 	"commands that a path had not finished were sent over another one")
 X(DEVICE_UP, "device-up", "every path of the device is active")
 X(DEVICE_DEGRADED, "device-degraded", "some paths of the device are not active")
+X(DEVICE_GROWN, "device-grown",
+	"the LUN has become larger, and all active paths say so; new clients "
+	"see the new size")
 X(DEVICE_QUEUEING, "device-queueing",
 	"the device has no path left; requests are held")
 X(DEVICE_FAILED, "device-failed",

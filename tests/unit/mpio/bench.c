@@ -177,6 +177,14 @@ void bench_submit(struct bench *b, struct bench_req *r, enum blk_op op,
 	cr_assert_eq(r->done, 0, "completed from within submit");
 }
 
+void bench_send(struct bench *b, struct bench_req *r)
+{
+	r->blk.done = on_done;
+	r->blk.arg = r;
+	blkdev_submit(b->blk, &r->blk);
+	cr_assert_eq(r->done, 0, "completed from within submit");
+}
+
 void bench_write(struct bench *b, struct bench_req *r, unsigned flags,
 	uint64_t offset, uint32_t len, int fill)
 {

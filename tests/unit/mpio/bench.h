@@ -58,6 +58,8 @@ void bench_submit(struct bench *b, struct bench_req *r, enum blk_op op,
 	unsigned flags, uint64_t offset, uint32_t len);
 void bench_write(struct bench *b, struct bench_req *r, unsigned flags,
 	uint64_t offset, uint32_t len, int fill);
+/* Submits r->blk as the test has set it. */
+void bench_send(struct bench *b, struct bench_req *r);
 /* Gives a read's buffer back. */
 void bench_req_fini(struct bench_req *r);
 /* Submits, runs until done, checks that it was once; the result. */

@@ -94,7 +94,7 @@ static uint64_t device_ops(void)
 	const struct t_blkdev_counts *c = t_blkdev_counts(w.ram);
 	uint64_t sum = 0;
 
-	for (int op = BLK_READ; op <= BLK_ZERO; op++)
+	for (int op = BLK_READ; op < BLK_OPS; op++)
 		sum += c->ops[op];
 	return sum;
 }
