@@ -189,6 +189,23 @@ void t_conn_send(
 		pdu_done(&pdu->item, false);
 }
 
+void t_conn_send_raw(struct t_conn *c, const void *data, uint32_t len)
+{
+	struct t_pdu *pdu;
+
+	if (c->state == T_DEAD || !(pdu = calloc(1, sizeof *pdu)))
+		return;
+	pdu->data = malloc(len + 1);
+	if (!pdu->data)
+		abort();
+	memcpy(pdu->data, data, len);
+	pdu->item.data = pdu->data;
+	pdu->item.data_len = len;
+	pdu->item.done = pdu_done;
+	outq_push(&c->out, &pdu->item);
+	pump_tx(c->pump);
+}
+
 void t_conn_release(struct t_conn *c)
 {
 	struct t_pdu *pdu;

@@ -59,6 +59,19 @@ struct t_target_options {
 	uint32_t text_chunk; /* bytes of one Text Response; 0: all */
 	bool collapse;       /* GOOD comes with the last Data-In */
 	bool attention;      /* a new session begins with 29/00 */
+	/* Rare manners, all within the rules */
+	unsigned login_stay;  /* requests with T answered without, per stage */
+	uint32_t login_chunk; /* bytes of one Login Response; 0: all */
+	const char *login_text; /* pairs that the operational reply has more, */
+	size_t login_text_len;  /* with their NULs */
+	const char *targets_text; /* in place of the answer to SendTargets */
+	size_t targets_text_len;
+	uint32_t r2t_length;   /* bytes asked for at once; 0: MaxBurstLength */
+	bool early_r2t;        /* does not wait for unsolicited data */
+	unsigned chap_id;      /* 0: 33 */
+	const char *chap_text; /* CHAP_C as it is sent; NULL: hex of our own */
+	const uint8_t *chap_challenge; /* what it means */
+	size_t chap_challenge_len;
 };
 
 /* A PDU on its way to the initiator. */
@@ -86,6 +99,10 @@ struct t_hooks {
 	/* A PDU that the target is about to send, with its numbers: may be
 	 * changed. Numbers stay used when it is dropped. */
 	enum t_verdict (*tx)(void *arg, struct t_conn *c, struct t_pdu *pdu);
+	/* A read command's answer, before it is sent: data in `cmd->in`, of
+	 * which `cmd->in_len` bytes are there; status, moved and residual may
+	 * be changed. */
+	void (*answer)(void *arg, struct t_lun_cmd *cmd);
 	/* A connection has reached full feature phase, or has ended. */
 	void (*up)(void *arg, struct t_conn *c);
 	void (*down)(void *arg, struct t_conn *c);
@@ -177,6 +194,7 @@ struct t_target {
 	const struct t_hooks *hooks; /* NULL: none */
 	void *hooks_arg;
 	bool hold;   /* complete commands wait for t_target_release() */
+	bool frozen; /* MaxCmdSN stands still */
 	bool refuse; /* login is answered 0301, service unavailable */
 	uint16_t next_tsih;
 	/* What the initiator did wrong: their number, and the first of them. */
@@ -220,6 +238,8 @@ void t_target_release(struct t_target *t);
 /* Sends a PDU as it is; `data` is copied. It passes the tx hook. */
 void t_conn_send(
 	struct t_conn *c, const uint8_t *bhs, const void *data, uint32_t len);
+/* Sends bytes as they are: no hook, no length, no digest. */
+void t_conn_send_raw(struct t_conn *c, const void *data, uint32_t len);
 /* Sets ExpCmdSN, MaxCmdSN and StatSN, which it consumes when `takes`. */
 void t_conn_stamp(struct t_conn *c, uint8_t *bhs, bool takes);
 /* What was held goes out, in order. */

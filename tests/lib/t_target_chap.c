@@ -18,14 +18,27 @@ static void reply_hex(
 	t_login_reply(l, key, text);
 }
 
-/* A deterministic challenge: no two logins share it. */
-static void challenge_make(const struct t_login *l, uint8_t out[16])
+/* A deterministic challenge: no two logins share it. Its length. */
+static size_t challenge_make(const struct t_login *l, uint8_t out[1024])
 {
+	const struct t_target_options *o = &l->conn->target->options;
 	unsigned i;
 
+	if (o->chap_text) {
+		memcpy(out, o->chap_challenge, o->chap_challenge_len);
+		return o->chap_challenge_len;
+	}
 	for (i = 0; i < 16; i++)
 		out[i] = (uint8_t)(17 * i + 3 * l->conn->target->logins +
 				   (uint8_t)l->conn->cid + l->isid[5]);
+	return 16;
+}
+
+static unsigned chap_id(const struct t_login *l)
+{
+	unsigned id = l->conn->target->options.chap_id;
+
+	return id ? id : 33;
 }
 
 static unsigned chap_digest(unsigned alg, uint8_t id, const char *secret,
@@ -83,8 +96,9 @@ void t_chap_method(struct t_login *l, const char *methods)
 
 void t_chap_algorithm(struct t_login *l, const char *list)
 {
-	unsigned want = l->conn->target->options.chap_alg, i;
-	uint8_t challenge[16];
+	const struct t_target_options *o = &l->conn->target->options;
+	unsigned want = o->chap_alg, i;
+	uint8_t challenge[1024];
 	char text[4];
 
 	l->alg = (unsigned)atoi(list);
@@ -99,8 +113,11 @@ void t_chap_algorithm(struct t_login *l, const char *list)
 	}
 	challenge_make(l, challenge);
 	t_login_reply_number(l, "CHAP_A", l->alg);
-	t_login_reply_number(l, "CHAP_I", 33);
-	reply_hex(l, "CHAP_C", challenge, sizeof challenge);
+	t_login_reply_number(l, "CHAP_I", chap_id(l));
+	if (o->chap_text)
+		t_login_reply(l, "CHAP_C", o->chap_text);
+	else
+		reply_hex(l, "CHAP_C", challenge, 16);
 	l->chap = CHAP_CHALLENGE;
 }
 
@@ -118,7 +135,7 @@ static void chap_mutual(struct t_login *l)
 	len = unhex(text, challenge, sizeof challenge);
 	if (len < 16)
 		t_violation(l->conn->target, "CHAP_C of %zu bytes", len);
-	if (atoi(id) == 33)
+	if ((unsigned)atoi(id) == chap_id(l))
 		t_violation(l->conn->target, "CHAP_I is the target's");
 	n = chap_digest(l->alg, (uint8_t)atoi(id), o->mutual_secret, challenge,
 		len, hash);
@@ -130,11 +147,11 @@ void t_chap_response(struct t_login *l, const char *response)
 {
 	const struct t_target_options *o = &l->conn->target->options;
 	const char *name = t_login_value(l, "CHAP_N");
-	uint8_t challenge[16], want[64], got[64];
-	unsigned n;
+	uint8_t challenge[1024], want[64], got[64];
+	size_t len = challenge_make(l, challenge);
+	unsigned n = chap_digest(l->alg, (uint8_t)chap_id(l), o->chap_secret,
+		challenge, len, want);
 
-	challenge_make(l, challenge);
-	n = chap_digest(l->alg, 33, o->chap_secret, challenge, 16, want);
 	if (!name || strcmp(name, o->chap_user) != 0 ||
 		unhex(response, got, sizeof got) != n ||
 		memcmp(want, got, n) != 0) {

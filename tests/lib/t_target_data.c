@@ -109,6 +109,7 @@ void t_task_execute(struct t_task *task)
 {
 	struct t_conn *c = task->conn;
 	struct t_session *s = c->session;
+	const struct t_hooks *hooks = c->target->hooks;
 	struct t_lun_cmd cmd = {.cdb = task->bhs + 32};
 	uint32_t sn = task->r2t_sn;
 	bool collapsed = false;
@@ -119,6 +120,8 @@ void t_task_execute(struct t_task *task)
 	cmd.in = task->read ? task->data : NULL;
 	cmd.in_len = task->read ? task->edtl : 0;
 	t_lun_execute(&s->nexus, &cmd);
+	if (task->read && hooks && hooks->answer)
+		hooks->answer(c->target->hooks_arg, &cmd);
 	/* The task leaves the list first: a hook may end the session. */
 	TAILQ_REMOVE(&s->tasks, task, link);
 	if (task->read && cmd.status == 0)
@@ -149,13 +152,15 @@ static unsigned open_r2ts(const struct t_task *task)
 static void send_r2t(struct t_task *task, struct t_r2t *r)
 {
 	struct t_conn *c = task->conn;
+	uint32_t most = c->target->options.r2t_length
+				? c->target->options.r2t_length
+				: c->session->max_burst_length;
 	uint8_t bhs[T_BHS_LEN];
 
 	*r = (struct t_r2t){
 		.ttt = ++c->session->next_ttt,
 		.offset = task->asked,
-		.len = smaller(
-			task->edtl - task->asked, c->session->max_burst_length),
+		.len = smaller(task->edtl - task->asked, most),
 		.open = true,
 	};
 	task->asked += r->len;
@@ -178,7 +183,7 @@ static void task_ask(struct t_task *task)
 	uint32_t most = c->session->max_outstanding_r2t;
 	unsigned i;
 
-	if (task->unsolicited > 0)
+	if (task->unsolicited > 0 && !c->target->options.early_r2t)
 		return;
 	for (i = 0; i < T_R2TS_MAX && task->asked < task->edtl; i++) {
 		if (task->r2ts[i].open || open_r2ts(task) >= most)

@@ -353,9 +353,15 @@ static void login_refuse(struct t_login *l, const uint8_t *request)
 /* What every login's first operational reply declares. */
 static void login_declare(struct t_login *l)
 {
+	const struct t_target_options *o = &l->conn->target->options;
+
 	if (!l->declared && l->stage == 1)
 		t_login_reply_number(l, "MaxRecvDataSegmentLength",
 			l->conn->target->options.max_recv_data_segment_length);
+	if (!l->declared && l->stage == 1 && o->login_text) {
+		memcpy(l->out + l->out_len, o->login_text, o->login_text_len);
+		l->out_len += o->login_text_len;
+	}
 	l->declared = l->declared || l->stage == 1;
 }
 
@@ -372,11 +378,36 @@ static void login_finish(struct t_login *l)
 		t->hooks->up(t->hooks_arg, c);
 }
 
+/* The stage may be left: asked for, and nothing is missing. */
+static bool login_may_move(struct t_login *l, const uint8_t *request)
+{
+	const struct t_target_options *o = &l->conn->target->options;
+
+	if (!t_get(request, T_FINAL) ||
+		(l->stage == 0 && o->chap_user && l->chap != CHAP_DONE))
+		return false;
+	if (l->stayed < o->login_stay) {
+		l->stayed++;
+		return false;
+	}
+	l->stayed = 0;
+	return true;
+}
+
+/* Bytes of the reply that go into the next PDU. */
+static uint32_t login_next(const struct t_login *l)
+{
+	uint32_t chunk = l->conn->target->options.login_chunk;
+	uint32_t left = (uint32_t)(l->out_len - l->out_at);
+
+	return chunk && chunk < left ? chunk : left;
+}
+
 static void login_reply(struct t_login *l, const uint8_t *request)
 {
-	bool move = t_get(request, T_FINAL) &&
-		    (l->stage == 1 || !l->conn->target->options.chap_user ||
-			    l->chap == CHAP_DONE);
+	uint32_t at = (uint32_t)l->out_at, len = login_next(l);
+	bool more = at + len < l->out_len;
+	bool move = !more && login_may_move(l, request);
 	unsigned next = (unsigned)t_get(request, T_NSG);
 	struct t_conn *c = l->conn;
 	uint8_t bhs[T_BHS_LEN];
@@ -406,7 +437,9 @@ static void login_reply(struct t_login *l, const uint8_t *request)
 	c->heard = true;
 	if (move)
 		l->stage = next;
-	t_conn_send(c, bhs, l->out, (uint32_t)l->out_len);
+	t_set(bhs, T_CONTINUE, more);
+	l->out_at += len;
+	t_conn_send(c, bhs, l->out + at, len);
 	if (move && next == 3 && c->state == T_LOGIN)
 		login_finish(l);
 }
@@ -441,9 +474,15 @@ void t_login_request(
 	memcpy(l->text + l->len, data, len);
 	l->len += len;
 	l->text[l->len] = '\0';
-	l->out_len = 0;
 	if (!c->heard)
 		c->acked = c->stat_sn;
+	if (l->out_at < l->out_len) {
+		if (len > 0)
+			t_violation(c->target, "keys before ours are all out");
+		login_reply(l, bhs);
+		return;
+	}
+	l->out_len = l->out_at = 0;
 	if (!t_get(bhs, T_CONTINUE)) {
 		first = !l->begun;
 		if (first)

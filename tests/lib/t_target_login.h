@@ -14,8 +14,9 @@ struct t_login {
 	struct t_conn *conn;
 	char text[T_LOGIN_TEXT_MAX + 1]; /* what came, over PDUs with C */
 	size_t len;
-	char out[8192]; /* the reply */
-	size_t out_len;
+	char out[T_LOGIN_TEXT_MAX]; /* the reply */
+	size_t out_len, out_at;
+	unsigned stayed;
 	char seen[T_LOGIN_SEEN_MAX][64]; /* keys that were sent */
 	unsigned nseen;
 	bool begun, declared;

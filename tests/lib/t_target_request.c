@@ -195,13 +195,20 @@ static void text_send(struct t_conn *c, const uint8_t *request)
 static void send_targets(struct t_conn *c)
 {
 	const struct t_target_options *o = &c->target->options;
+	size_t size = o->targets_text ? o->targets_text_len : TARGETS_TEXT_MAX;
 	unsigned i;
 	int n;
 
 	free(c->text);
-	c->text = calloc(1, TARGETS_TEXT_MAX);
+	c->text = calloc(1, size + 1);
 	if (!c->text)
 		abort();
+	c->text_at = 0;
+	if (o->targets_text) {
+		memcpy(c->text, o->targets_text, size);
+		c->text_len = size;
+		return;
+	}
 	n = snprintf(c->text, TARGETS_TEXT_MAX, "TargetName=%s", o->name) + 1;
 	for (i = 0; i < o->nportals; i++)
 		n += snprintf(c->text + n, TARGETS_TEXT_MAX - (size_t)n,
@@ -209,7 +216,6 @@ static void send_targets(struct t_conn *c)
 			     o->portals[i].tpgt) +
 		     1;
 	c->text_len = (size_t)n;
-	c->text_at = 0;
 }
 
 static void text_request(

@@ -122,7 +122,8 @@ static struct t_waiting *next_waiting(struct t_session *s)
 static void take_turn(struct t_session *s)
 {
 	s->exp_cmd_sn++;
-	s->max_cmd_sn++;
+	if (!s->target->frozen)
+		s->max_cmd_sn = s->exp_cmd_sn + s->target->options.window - 1;
 }
 
 /* RFC 7143 4.2.2.1 */

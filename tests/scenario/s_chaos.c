@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "tests/scenario/s_path.h"
+#include "tests/scenario/s_rig.h"
 
 #define RUNS 150
 

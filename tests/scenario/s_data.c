@@ -2,7 +2,7 @@
 /* Data in both directions, and what a target may not do with it. */
 #include <errno.h>
 
-#include "tests/scenario/s_path.h"
+#include "tests/scenario/s_rig.h"
 
 static const uint32_t sizes[] = {
 	512, 1024, 65536, 66048, 262144, 524800, S_DATA};

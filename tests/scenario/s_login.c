@@ -6,7 +6,7 @@
 #include <string.h>
 #include <umpio/stream.h>
 
-#include "tests/scenario/s_path.h"
+#include "tests/scenario/s_rig.h"
 
 /* What the hook does to the nth Login Response. */
 static struct {

@@ -3,7 +3,7 @@
  * Rejects, pings. */
 #include <errno.h>
 
-#include "tests/scenario/s_path.h"
+#include "tests/scenario/s_rig.h"
 
 static void submit_some(unsigned n)
 {

@@ -2,7 +2,7 @@
 /* Commands that are given up: ABORT TASK, LOGICAL UNIT RESET, the end. */
 #include <errno.h>
 
-#include "tests/scenario/s_path.h"
+#include "tests/scenario/s_rig.h"
 
 /* Requests that the target never sees, and another answer than its own. */
 static struct {
