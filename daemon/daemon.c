@@ -92,6 +92,9 @@ void daemon_stop(struct daemon *d, bool now)
 	d->stopping = true;
 	d->stopping_now = now;
 	notify_send("STOPPING=1");
+	if (now && !TAILQ_EMPTY(&d->devices))
+		log_warn("ending at once, without waiting for requests and "
+			 "flushes");
 	loop_timer_set(d->shutdown_timer,
 		settings_number(d->settings, NULL, SET_SHUTDOWN_TIMEOUT));
 	TAILQ_FOREACH_SAFE(dev, &d->devices, link, next)

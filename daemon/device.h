@@ -39,6 +39,7 @@ struct device {
 	struct iscsi_discover *discovery;
 	struct loop_timer *discover_again;
 	unsigned discover_at;      /* the path whose portal is asked next */
+	bool discover_with_chap;
 	uint64_t size;             /* when it came up */
 	char why[UNIT_REASON_MAX]; /* last reason for not being up */
 	int err;                   /* of the opening that failed */

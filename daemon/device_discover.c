@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* --discover: the portals that a target reports become paths. */
+#include <errno.h>
 #include <string.h>
 #include <umpio/base/log.h>
 #include <umpio/base/units.h>
@@ -33,6 +34,10 @@ static void again(struct device *dev)
 	loop_timer_set(dev->discover_again, DISCOVER_AGAIN);
 }
 
+/* Most targets ask nobody for a name at discovery, and some refuse one that was
+ * made for a target: so without CHAP first, with it when that is refused. */
+static void ask(struct device *dev, bool with_chap);
+
 static void on_discovered(void *arg, int err,
 	const struct iscsi_targets *targets, const char *reason)
 {
@@ -40,6 +45,11 @@ static void on_discovered(void *arg, int err,
 	const struct plan_path *like = dev->plan->paths[dev->discover_at];
 
 	dev->discovery = NULL;
+	if (err == -EACCES && like->config.chap.secret &&
+		!dev->discover_with_chap) {
+		ask(dev, true);
+		return;
+	}
 	if (err < 0) {
 		log_warn("%s: discovery: %s", dev->plan->name, reason);
 		again(dev);
@@ -55,6 +65,19 @@ static void on_discovered(void *arg, int err,
 	}
 }
 
+static void ask(struct device *dev, bool with_chap)
+{
+	struct iscsi_config config = dev->plan->paths[dev->discover_at]->config;
+
+	if (!with_chap)
+		config.chap = (struct iscsi_chap){0};
+	dev->discover_with_chap = with_chap;
+	dev->discovery =
+		iscsi_discover(dev->daemon->loop, &config, on_discovered, dev);
+	if (!dev->discovery && dev->discover_again)
+		again(dev);
+}
+
 static void on_again(void *arg)
 {
 	device_discover(arg);
@@ -62,18 +85,13 @@ static void on_again(void *arg)
 
 void device_discover(struct device *dev)
 {
-	struct loop *loop = dev->daemon->loop;
-
 	if (!dev->plan->discover || dev->discovery || dev->plan->npaths == 0)
 		return;
 	if (!dev->discover_again)
-		dev->discover_again = loop_timer_new(loop, on_again, dev);
+		dev->discover_again =
+			loop_timer_new(dev->daemon->loop, on_again, dev);
 	dev->discover_at %= dev->plan->npaths;
-	dev->discovery = iscsi_discover(loop,
-		&dev->plan->paths[dev->discover_at]->config, on_discovered,
-		dev);
-	if (!dev->discovery && dev->discover_again)
-		again(dev);
+	ask(dev, false);
 }
 
 void device_discover_stop(struct device *dev)
