@@ -231,7 +231,12 @@ static void delay_over(void *arg)
 static void account(struct mpath *mp, const struct io *io)
 {
 	uint64_t us = (loop_now(mp->dev->loop) - io->sent) / NS_PER_US;
+	struct mpath *from = NULL;
 
+	if (io->from >= 0 && io->from != mp->id)
+		from = path_by_id(mp->dev, io->from);
+	if (from)
+		mpath_resumed(from);
 	if (io->kind == IO_READ) {
 		mp->reads++;
 		mp->read_bytes += io->cmd.len;

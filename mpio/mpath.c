@@ -425,8 +425,24 @@ void mpath_moved(struct mpath *mp)
 		mp->failovers++;
 		mp->dev->failovers++;
 	}
-	mp->moved++;
+	if (mp->moved++ == 0)
+		mp->moved_at = loop_now(mp->dev->loop);
 	loop_post(mp->dev->loop, &mp->moved_task);
+}
+
+void mpath_resumed(struct mpath *mp)
+{
+	char reason[80];
+	uint64_t us;
+
+	if (!mp->moved_at)
+		return;
+	us = (loop_now(mp->dev->loop) - mp->moved_at) / NS_PER_US;
+	mp->moved_at = 0;
+	snprintf(reason, sizeof reason,
+		"the first moved command was answered after %llu.%03llu ms",
+		(unsigned long long)us / 1000, (unsigned long long)us % 1000);
+	notice_event(mp->dev, mp->id, EVENT_TASKS_RESUMED, reason);
 }
 
 struct mpath *mpath_new(struct mpdev *dev, struct path *path, int id)

@@ -78,6 +78,7 @@ struct mpath {
 	uint32_t inflight;
 	uint64_t reads, writes, read_bytes, write_bytes, errors, failovers;
 	unsigned moved; /* commands gone to other paths, not reported yet */
+	uint64_t moved_at; /* loop_now() of the first; 0: none awaits answer */
 	bool counted;   /* in `failovers`, since it was last active */
 	struct histogram read_latency, write_latency;
 	TAILQ_ENTRY(mpath) link;
@@ -110,6 +111,9 @@ void mpath_pardon(struct mpath *mp);
 
 /* A command that this path did not finish has gone to another one. */
 void mpath_moved(struct mpath *mp);
+
+/* One that had moved was answered over another path. */
+void mpath_resumed(struct mpath *mp);
 
 enum mpath_state mpath_state(const struct mpath *mp);
 

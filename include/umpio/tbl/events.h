@@ -20,6 +20,8 @@ X(PATH_DISABLED, "path-disabled", "a path was taken out of use by command")
 X(PATH_ENABLED, "path-enabled", "a path was given back by command")
 X(TASKS_MOVED, "tasks-moved",
 	"commands that a path had not finished were sent over another one")
+X(TASKS_RESUMED, "tasks-resumed",
+	"the first of the moved commands was answered over another path")
 X(DEVICE_UP, "device-up", "every path of the device is active")
 X(DEVICE_DEGRADED, "device-degraded", "some paths of the device are not active")
 X(DEVICE_GROWN, "device-grown",
