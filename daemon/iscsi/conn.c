@@ -117,13 +117,24 @@ static void engine_tx_commit(void *engine, size_t n)
 	outq_commit(&c->out, n);
 }
 
+/* LIO, for one, ends a login that offers it no method it likes without a Login
+ * Response. */
+static bool awaits_method(const struct conn *c)
+{
+	return c->state == CONN_IN_LOGIN && c->login.state == LOGIN_ST_METHOD;
+}
+
 static void engine_closed(void *engine, int err)
 {
 	struct conn *c = engine;
 
 	if (c->logged_out)
 		return;
-	if (err == 0)
+	if (err == 0 && awaits_method(c))
+		conn_fail(c, -ECONNRESET,
+			"the target closed the connection instead of choosing "
+			"an AuthMethod; it may want CHAP");
+	else if (err == 0)
 		conn_fail(c, -ECONNRESET, "the target closed the connection");
 	else
 		conn_fail(c, err, "connection lost: %s", strerror(-err));

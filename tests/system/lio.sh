@@ -65,6 +65,7 @@ refuses 1 "authentication failed" "${nbd[@]}" "${USER[@]}" \
 refuses 1 "does not know the mutual secret" "${nbd[@]}" "${USER[@]}" \
 	--chap-secret-file "$one" -o mutual-chap-secret-file="$wrong" \
 	"iscsi://$LIO_A:3266/$NAME:mutual/0"
+refuses 1 "it may want CHAP" "${nbd[@]}" "iscsi://$LIO_A:3265/$NAME:chap/0"
 refuses 1 "$LIO_A:3267" "${nbd[@]}" "iscsi://$LIO_A:3267/$NAME:acl/0"
 
 step "data under each choice of digests, R2T and immediate data"
