@@ -232,6 +232,10 @@ enum login_step login_response(
 {
 	const char *why;
 
+	if (b->op == OP_REJECT)
+		return login_fail(l, PATH_RETRY,
+			"Reject (reason 0x%02x) during login",
+			b->reject.reason);
 	if (b->op != OP_LOGIN_RSP)
 		return login_fail(l, PATH_RETRY, "%s during login",
 			bhs_op_name((uint8_t)b->op));
