@@ -70,11 +70,42 @@ static void back_off(struct stream_listener *l, int err)
 	update(l);
 }
 
+/* A peer that has gone without a word is found out: 30 s of silence, then three
+ * probes 10 s apart; data that it does not acknowledge, after 60 s. */
+static void prepare_tcp(int fd)
+{
+	static const struct {
+		int level, name, value;
+	} wanted[] = {
+		{IPPROTO_TCP, TCP_NODELAY, 1},
+		{SOL_SOCKET, SO_KEEPALIVE, 1},
+		{IPPROTO_TCP, TCP_KEEPIDLE, 30},
+		{IPPROTO_TCP, TCP_KEEPINTVL, 10},
+		{IPPROTO_TCP, TCP_KEEPCNT, 3},
+		{IPPROTO_TCP, TCP_USER_TIMEOUT, 60000},
+	};
+
+	for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+		setsockopt(fd, wanted[i].level, wanted[i].name,
+			&wanted[i].value, sizeof wanted[i].value);
+}
+
+/* A unix socket's buffer does not grow by itself, and a large reply that goes
+ * out in one piece costs one wake-up of either side. Beyond the system's limit
+ * only for the privileged; less is no failure. */
+static void prepare_unix(int fd)
+{
+	static const int size = 1 << 20;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+}
+
 /* One connection. False when there is none to be had now. */
 static bool accept_one(struct stream_listener *l)
 {
-	int on = 1, err;
 	struct stream *s;
+	int err;
 	int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd < 0) {
@@ -85,8 +116,10 @@ static bool accept_one(struct stream_listener *l)
 		return !is_shortage(err) && err != EAGAIN && err != EINVAL &&
 		       err != EBADF;
 	}
-	if (l->addr.ss.ss_family != AF_UNIX)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (l->addr.ss.ss_family == AF_UNIX)
+		prepare_unix(fd);
+	else
+		prepare_tcp(fd);
 	s = stream_tcp_new(l->loop, fd);
 	if (!s) {
 		close(fd);

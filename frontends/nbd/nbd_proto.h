@@ -35,6 +35,7 @@ enum nbd_option {
 #define NBD_REP_ACK          1u
 #define NBD_REP_SERVER       2u
 #define NBD_REP_INFO         3u
+#define NBD_REP_META_CONTEXT 4u
 #define NBD_REP_ERR(n)       (1u << 31 | (n))
 #define NBD_REP_ERR_UNSUP    NBD_REP_ERR(1)
 #define NBD_REP_ERR_POLICY   NBD_REP_ERR(2)
@@ -86,24 +87,33 @@ enum nbd_cmd {
 	NBD_CMD_BLOCK_STATUS = 7,
 };
 
-#define NBD_CMD_FLAG_FUA           (1u << 0)
-#define NBD_CMD_FLAG_NO_HOLE       (1u << 1)
-#define NBD_CMD_FLAG_DF            (1u << 2)
-#define NBD_CMD_FLAG_FAST_ZERO     (1u << 4)
+#define NBD_CMD_FLAG_FUA            (1u << 0)
+#define NBD_CMD_FLAG_NO_HOLE        (1u << 1)
+#define NBD_CMD_FLAG_DF             (1u << 2)
+#define NBD_CMD_FLAG_REQ_ONE        (1u << 3)
+#define NBD_CMD_FLAG_FAST_ZERO      (1u << 4)
 
-#define NBD_REPLY_FLAG_DONE        1u
-#define NBD_REPLY_TYPE_NONE        0u
-#define NBD_REPLY_TYPE_OFFSET_DATA 1u
-#define NBD_REPLY_TYPE_ERROR       (1u << 15 | 1)
+#define NBD_REPLY_FLAG_DONE         1u
+#define NBD_REPLY_TYPE_NONE         0u
+#define NBD_REPLY_TYPE_OFFSET_DATA  1u
+#define NBD_REPLY_TYPE_BLOCK_STATUS 5u
+#define NBD_REPLY_TYPE_ERROR        (1u << 15 | 1)
+
+/* The metadata context base:allocation and its flags */
+#define NBD_CONTEXT_NAME            "base:allocation"
+#define NBD_CONTEXT_ID              1u
+#define NBD_STATE_HOLE              (1u << 0)
+#define NBD_STATE_ZERO              (1u << 1)
+#define NBD_EXTENT_LEN              8
 
 /* Errors on the wire: these and no others */
-#define NBD_EPERM                  1u
-#define NBD_EIO                    5u
-#define NBD_ENOMEM                 12u
-#define NBD_EINVAL                 22u
-#define NBD_ENOSPC                 28u
-#define NBD_EOVERFLOW              75u
-#define NBD_ENOTSUP                95u
-#define NBD_ESHUTDOWN              108u
+#define NBD_EPERM                   1u
+#define NBD_EIO                     5u
+#define NBD_ENOMEM                  12u
+#define NBD_EINVAL                  22u
+#define NBD_ENOSPC                  28u
+#define NBD_EOVERFLOW               75u
+#define NBD_ENOTSUP                 95u
+#define NBD_ESHUTDOWN               108u
 
 #endif

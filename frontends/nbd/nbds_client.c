@@ -51,7 +51,7 @@ static void transmit(struct nbds_client *c)
 	c->state = NBDS_TRANSMISSION;
 	c->progress = loop_now(c->loop);
 	loop_timer_set(c->timer, c->server->limits.stall);
-	log_debug("nbd client %s: uses %s", c->peer, c->export->name);
+	log_info("nbd client %s: uses %s", c->peer, c->export->name);
 }
 
 static void part(struct nbds_client *c)
@@ -327,6 +327,20 @@ static struct nbds_client *client_alloc(struct nbds_server *server)
 	return NULL;
 }
 
+/* A unix socket has no address of the other end, but its user. */
+static void name_peer(struct nbds_client *c, const struct stream *s)
+{
+	uid_t uid = stream_peer_uid(s);
+	size_t len;
+
+	addr_text(uid == (uid_t)-1 ? &s->peer : &s->local, c->peer,
+		sizeof c->peer);
+	len = strlen(c->peer);
+	if (uid != (uid_t)-1)
+		snprintf(c->peer + len, sizeof c->peer - len, " (uid %u)",
+			(unsigned)uid);
+}
+
 int nbds_client_new(struct nbds_server *server, struct stream *s)
 {
 	struct nbds_client *c = client_alloc(server);
@@ -335,7 +349,7 @@ int nbds_client_new(struct nbds_server *server, struct stream *s)
 		stream_abort(s);
 		return -ENOMEM;
 	}
-	addr_text(&s->peer, c->peer, sizeof c->peer);
+	name_peer(c, s);
 	c->pump = pump_new(c->loop, s, &engine_ops, c);
 	TAILQ_INSERT_TAIL(&server->clients, c, link);
 	server->nclients++;
@@ -355,6 +369,7 @@ void nbds_client_free(struct nbds_client *c)
 	if (c->export)
 		nbds_export_leave(c->export);
 	nbds_request_fini(c);
+	nbds_context_drop(c, NULL);
 	intake_fini(&c->in);
 	loop_unpost(c->loop, &c->turn);
 	loop_timer_free(c->timer);

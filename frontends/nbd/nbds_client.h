@@ -70,6 +70,11 @@ struct nbds_client {
 	bool no_zeroes;
 	bool structured; /* structured replies */
 
+	/* The export name for which base:allocation was selected, copied; NULL:
+	 * it is not. A choice of another name drops it. */
+	uint8_t *context;
+	size_t context_len;
+
 	unsigned options;         /* so far */
 	uint32_t handshake_bytes; /* so far */
 

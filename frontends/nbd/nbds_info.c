@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a client is told about an export: INFO, GO, and the transmission flags.
  */
+#include <stdio.h>
 #include <string.h>
 #include <umpio/base/cursor.h>
 #include <umpio/blkdev.h>
@@ -12,14 +13,14 @@
 
 /* The device answers a write when the medium's owner has it, and a flush covers
  * all that was answered on whichever connection: that is what CAN_MULTI_CONN
- * promises. */
+ * promises. CACHE is answered, but there is nothing that would make it worth
+ * sending. */
 uint16_t nbds_info_flags(
 	const struct nbds_client *c, const struct blk_info *info)
 {
 	unsigned flags = NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_FLUSH |
 			 NBD_FLAG_SEND_FUA | NBD_FLAG_SEND_WRITE_ZEROES |
-			 NBD_FLAG_CAN_MULTI_CONN | NBD_FLAG_SEND_CACHE |
-			 NBD_FLAG_SEND_FAST_ZERO;
+			 NBD_FLAG_CAN_MULTI_CONN | NBD_FLAG_SEND_FAST_ZERO;
 
 	if (info->read_only)
 		flags |= NBD_FLAG_READ_ONLY;
@@ -59,9 +60,8 @@ void nbds_info_block_sizes(
 
 /* What INFO and GO carry. */
 struct query {
-	const uint8_t *name;
-	uint32_t name_len;
-	bool wants_name, wants_block_size;
+	struct nbds_name name;
+	bool wants_name, wants_description, wants_block_size;
 };
 
 /* False unless the length is exactly that of the fields. */
@@ -70,14 +70,15 @@ static bool query_parse(struct query *q, struct cursor *data)
 	unsigned n;
 
 	memset(q, 0, sizeof *q);
-	q->name_len = cursor_be32(data);
-	q->name = cursor_take(data, q->name_len);
+	q->name.len = cursor_be32(data);
+	q->name.at = cursor_take(data, q->name.len);
 	n = cursor_be16(data);
 	if (data->bad || data->left != 2 * (size_t)n)
 		return false;
 	while (n--) {
 		switch (cursor_be16(data)) {
 		case NBD_INFO_NAME: q->wants_name = true; break;
+		case NBD_INFO_DESCRIPTION: q->wants_description = true; break;
 		case NBD_INFO_BLOCK_SIZE: q->wants_block_size = true; break;
 		default: break; /* unknown ones are to be ignored */
 		}
@@ -123,6 +124,29 @@ static int send_name(struct nbds_client *c, uint32_t option,
 	return nbds_option_reply(c, option, NBD_REP_INFO, reply, 2 + len);
 }
 
+const char *nbds_info_description(
+	const struct nbds_export *export, char *text, size_t size)
+{
+	struct blk_info info;
+
+	blkdev_info(export->dev, &info);
+	snprintf(text, size, "umpio device %.128s, %u-byte blocks%s",
+		export->dev->name, info.block_size,
+		info.read_only ? ", read-only" : "");
+	return text;
+}
+
+static int send_description(struct nbds_client *c, uint32_t option,
+	const struct nbds_export *export)
+{
+	char reply[2 + 256];
+
+	put_be16(reply, NBD_INFO_DESCRIPTION);
+	nbds_info_description(export, reply + 2, sizeof reply - 2);
+	return nbds_option_reply(
+		c, option, NBD_REP_INFO, reply, 2 + strlen(reply + 2));
+}
+
 static int send_all(struct nbds_client *c, uint32_t option,
 	const struct query *q, const struct nbds_export *export,
 	const struct blk_info *info)
@@ -131,16 +155,19 @@ static int send_all(struct nbds_client *c, uint32_t option,
 
 	if (!err)
 		err = send_block_size(c, option, info, q->wants_block_size);
-	if (!err && (q->wants_name || q->name_len != export->name_len))
+	if (!err && (q->wants_name || q->name.len != export->name_len))
 		err = send_name(c, option, export);
+	if (!err && q->wants_description)
+		err = send_description(c, option, export);
 	if (!err)
 		err = nbds_option_reply(c, option, NBD_REP_ACK, NULL, 0);
 	return err;
 }
 
 int nbds_info_choose(struct nbds_client *c, struct nbds_export *export,
-	const struct blk_info *info)
+	const struct blk_info *info, const struct nbds_name *name)
 {
+	nbds_context_drop(c, name);
 	c->export = export;
 	c->info = *info;
 	export->clients++;
@@ -151,20 +178,40 @@ int nbds_info_choose(struct nbds_client *c, struct nbds_export *export,
 /* A client's name in an error text: it may be anything, so it is shown only
  * where it is plain. */
 static int refuse_name(
-	struct nbds_client *c, uint32_t option, const struct query *q)
+	struct nbds_client *c, uint32_t option, const struct nbds_name *q)
 {
 	char name[64];
 
-	if (q->name_len >= sizeof name)
+	if (q->len >= sizeof name)
 		return nbds_option_refuse(c, option, NBD_REP_ERR_UNKNOWN,
 			"no export has that name");
-	for (uint32_t i = 0; i < q->name_len; i++)
-		name[i] = q->name[i] < ' ' || q->name[i] > '~'
-				  ? '?'
-				  : (char)q->name[i];
-	name[q->name_len] = '\0';
+	for (uint32_t i = 0; i < q->len; i++)
+		name[i] =
+			q->at[i] < ' ' || q->at[i] > '~' ? '?' : (char)q->at[i];
+	name[q->len] = '\0';
 	return nbds_option_refuse(c, option, NBD_REP_ERR_UNKNOWN,
 		"no export is named \"%s\"", name);
+}
+
+struct nbds_export *nbds_info_export(struct nbds_client *c, uint32_t option,
+	const struct nbds_name *name, int *err)
+{
+	struct nbds_export *export;
+
+	if (name->len > NBD_NAME_MAX) {
+		*err = nbds_option_refuse(c, option, NBD_REP_ERR_TOO_BIG,
+			"names have at most %u bytes", NBD_NAME_MAX);
+		return NULL;
+	}
+	export = nbds_server_find(c->server, name->at, name->len);
+	if (!export) {
+		*err = refuse_name(c, option, name);
+	} else if (export->removing) {
+		*err = nbds_option_refuse(c, option, NBD_REP_ERR_SHUTDOWN,
+			"the export is being taken away");
+		export = NULL;
+	}
+	return export;
 }
 
 int nbds_info_option(
@@ -178,18 +225,12 @@ int nbds_info_option(
 	if (!query_parse(&q, data))
 		return nbds_option_refuse(c, option, NBD_REP_ERR_INVALID,
 			"the lengths within option %u do not add up", option);
-	if (q.name_len > NBD_NAME_MAX)
-		return nbds_option_refuse(c, option, NBD_REP_ERR_TOO_BIG,
-			"names have at most %u bytes", NBD_NAME_MAX);
-	export = nbds_server_find(c->server, q.name, q.name_len);
+	export = nbds_info_export(c, option, &q.name, &err);
 	if (!export)
-		return refuse_name(c, option, &q);
-	if (export->removing)
-		return nbds_option_refuse(c, option, NBD_REP_ERR_SHUTDOWN,
-			"the export is being taken away");
+		return err;
 	blkdev_info(export->dev, &info);
 	err = send_all(c, option, &q, export, &info);
 	if (err || option == NBD_OPT_INFO)
 		return err;
-	return nbds_info_choose(c, export, &info);
+	return nbds_info_choose(c, export, &info, &q.name);
 }

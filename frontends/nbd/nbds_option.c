@@ -33,13 +33,14 @@ static int export_name(
 	struct nbds_client *c, uint32_t option, struct cursor *data)
 {
 	uint8_t reply[NBD_EXPORT_REPLY_LEN + NBD_EXPORT_ZEROES] = {0};
+	const struct nbds_name name = {data->at, (uint32_t)data->left};
 	size_t len = sizeof reply - (c->no_zeroes ? NBD_EXPORT_ZEROES : 0);
 	struct nbds_export *export;
 	struct blk_info info;
 	int err;
 
 	(void)option;
-	export = nbds_server_find(c->server, data->at, data->left);
+	export = nbds_server_find(c->server, name.at, name.len);
 	if (!export || export->removing)
 		return nbds_client_complain(c, "no export named \"%.*s\"",
 			(int)data->left, (const char *)data->at);
@@ -47,7 +48,7 @@ static int export_name(
 	put_be64(reply, info.size);
 	put_be16(reply + 8, nbds_info_flags(c, &info));
 	err = nbds_handshake_send(c, reply, len);
-	return err ? err : nbds_info_choose(c, export, &info);
+	return err ? err : nbds_info_choose(c, export, &info, &name);
 }
 
 static int acknowledge(struct nbds_client *c, uint32_t option)
@@ -66,15 +67,20 @@ static int abort_option(
 static int list_one(struct nbds_client *c, uint32_t option,
 	const struct nbds_export *export)
 {
-	uint8_t *reply = malloc(4 + export->name_len);
+	size_t name_len = export->name_len, about_len;
+	char about[256];
+	uint8_t *reply;
 	int err;
 
+	about_len = strlen(nbds_info_description(export, about, sizeof about));
+	reply = malloc(4 + name_len + about_len);
 	if (!reply)
 		return -ENOMEM;
-	put_be32(reply, (uint32_t) export->name_len);
-	memcpy(reply + 4, export->name, export->name_len);
+	put_be32(reply, (uint32_t)name_len);
+	memcpy(reply + 4, export->name, name_len);
+	memcpy(reply + 4 + name_len, about, about_len);
 	err = nbds_option_reply(
-		c, option, NBD_REP_SERVER, reply, 4 + export->name_len);
+		c, option, NBD_REP_SERVER, reply, 4 + name_len + about_len);
 	free(reply);
 	return err;
 }
@@ -124,6 +130,8 @@ static const struct option {
 	{NBD_OPT_INFO, true, true, nbds_info_option},
 	{NBD_OPT_GO, true, true, nbds_info_option},
 	{NBD_OPT_STRUCTURED_REPLY, false, false, structured_reply},
+	{NBD_OPT_LIST_META_CONTEXT, true, true, nbds_context_option},
+	{NBD_OPT_SET_META_CONTEXT, true, true, nbds_context_option},
 };
 
 static const struct option *option_find(uint32_t code)
@@ -141,6 +149,9 @@ static int handle(struct nbds_client *c, const struct option *o, uint32_t code,
 	if (!c->fixed && code != NBD_OPT_EXPORT_NAME)
 		return nbds_client_complain(
 			c, "option %u without fixed newstyle", code);
+	if (code != NBD_OPT_ABORT && nbds_server_is_ending(c->server))
+		return nbds_option_refuse(
+			c, code, NBD_REP_ERR_SHUTDOWN, "the server is ending");
 	if (!o)
 		return nbds_option_refuse(c, code, NBD_REP_ERR_UNSUP,
 			"this server does not know option %u", code);

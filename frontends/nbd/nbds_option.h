@@ -13,6 +13,12 @@ struct cursor;
 struct nbds_client;
 struct nbds_export;
 
+/* A name as it came: any bytes, not terminated. */
+struct nbds_name {
+	const uint8_t *at;
+	uint32_t len;
+};
+
 /* The server's greeting: fixed newstyle, no zeroes. */
 int nbds_handshake_greet(struct nbds_client *c);
 
@@ -43,8 +49,24 @@ void nbds_info_block_sizes(struct nbds_block_sizes *sizes,
 int nbds_info_option(
 	struct nbds_client *c, uint32_t option, struct cursor *data);
 
-/* The client has chosen: from here on it is in transmission. */
+/* The client has chosen, by this name: from here on it is in transmission. */
 int nbds_info_choose(struct nbds_client *c, struct nbds_export *export,
-	const struct blk_info *info);
+	const struct blk_info *info, const struct nbds_name *name);
+
+/* A text for people about an export, into `text`; returns it. */
+const char *nbds_info_description(
+	const struct nbds_export *export, char *text, size_t size);
+
+/* The export of that name, for any option but EXPORT_NAME: NULL, and the client
+ * has its answer; `err` says whether that has worked. */
+struct nbds_export *nbds_info_export(struct nbds_client *c, uint32_t option,
+	const struct nbds_name *name, int *err);
+
+/* Handles LIST_META_CONTEXT and SET_META_CONTEXT. */
+int nbds_context_option(
+	struct nbds_client *c, uint32_t option, struct cursor *data);
+
+/* No context is selected any more, unless it is for `keep` (NULL: for none). */
+void nbds_context_drop(struct nbds_client *c, const struct nbds_name *keep);
 
 #endif

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
+#include <umpio/base/buf.h>
 #include <umpio/base/bytes.h>
 
 #include "nbd_proto.h"
@@ -94,6 +95,29 @@ static void read_reply(struct nbds_request *req, bool structured)
 	attach(item, req->blk.data, req->len);
 }
 
+/* Extents become what the wire has, in place: those are longer. The device told
+ * of no more bytes than were asked for, so none exceeds 32 bits. */
+static void status_reply(struct nbds_request *req)
+{
+	const struct blk_extent *x = req->blk.extents;
+	uint8_t *wire = req->blk.buf->data;
+	unsigned n = req->blk.nextents;
+
+	_Static_assert(sizeof *x >= NBD_EXTENT_LEN, "in place");
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t len = (uint32_t)x[i].len, flags = x[i].flags;
+
+		put_be32(wire + NBD_EXTENT_LEN * i, len);
+		put_be32(wire + NBD_EXTENT_LEN * i + 4,
+			(flags & BLK_HOLE ? NBD_STATE_HOLE : 0) |
+				(flags & BLK_ZEROES ? NBD_STATE_ZERO : 0));
+	}
+	chunk(req, NBD_REPLY_TYPE_BLOCK_STATUS, 4 + NBD_EXTENT_LEN * n);
+	put_be32(req->item.head + NBD_CHUNK_LEN, NBD_CONTEXT_ID);
+	req->item.head_len = NBD_CHUNK_LEN + 4;
+	attach(&req->item, wire, NBD_EXTENT_LEN * n);
+}
+
 static void reply_sent(struct outq_item *item, bool sent)
 {
 	(void)sent;
@@ -116,6 +140,8 @@ void nbds_reply(struct nbds_request *req, int err)
 		simple(req, wire_error(req, err)->code);
 	else if (req->type == NBD_CMD_READ)
 		read_reply(req, c->structured);
+	else if (req->type == NBD_CMD_BLOCK_STATUS)
+		status_reply(req);
 	else
 		simple(req, 0);
 	nbds_client_send(c, item);

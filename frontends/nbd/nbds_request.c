@@ -18,6 +18,7 @@ static const struct command {
 	bool payload; /* the data follows the request */
 	bool reads;   /* the data follows the reply */
 	bool changes;
+	bool status; /* extents follow the reply */
 	bool device; /* the device carries it out */
 	uint8_t op;  /* enum blk_op */
 	uint16_t flags;
@@ -49,6 +50,12 @@ static const struct command {
 		.op = BLK_ZERO,
 		.flags = NBD_CMD_FLAG_NO_HOLE | NBD_CMD_FLAG_FAST_ZERO,
 		.past_end = -ENOSPC},
+	[NBD_CMD_BLOCK_STATUS] = {.known = true,
+		.status = true,
+		.device = true,
+		.op = BLK_STATUS,
+		.flags = NBD_CMD_FLAG_REQ_ONE,
+		.past_end = -EINVAL},
 };
 
 static const struct command *command_of(unsigned type)
@@ -98,6 +105,14 @@ static int check_range(const struct nbds_client *c, const struct wire *w,
 	return 0;
 }
 
+static int check_status(
+	const struct nbds_client *c, const struct wire *w, const char **why)
+{
+	if (!c->context)
+		return refusal(why, "no metadata context is selected", -EINVAL);
+	return w->len ? 0 : refusal(why, "status of no bytes", -EINVAL);
+}
+
 /* Everything about a request that can be wrong before the device sees it. 0, or
  * -errno and a static text. */
 static int check(
@@ -116,6 +131,8 @@ static int check(
 		return refusal(why, "flag not valid for the command", -EINVAL);
 	if (cmd->changes && c->info.read_only)
 		return refusal(why, "the export is read-only", -EPERM);
+	if (cmd->status && check_status(c, w, why))
+		return -EINVAL;
 	return check_range(c, w, cmd, why);
 }
 
@@ -176,6 +193,21 @@ static void request_done(struct blk_req *blk, int err)
 		nbds_client_kick(c);
 }
 
+/* Room for the extents of a status: more are asked for anew. */
+static unsigned extents_of(unsigned flags)
+{
+	return flags & NBD_CMD_FLAG_REQ_ONE ? 1 : NBDS_EXTENTS_MAX;
+}
+
+/* Bytes of buffer that a request needs. */
+static uint32_t buffer_of(const struct command *cmd, const struct wire *w)
+{
+	if (cmd->status)
+		return extents_of(w->flags) *
+		       (uint32_t)sizeof(struct blk_extent);
+	return cmd->payload || cmd->reads ? w->len : 0;
+}
+
 static void submit(struct nbds_request *req, const struct command *cmd)
 {
 	struct nbds_client *c = req->client;
@@ -193,6 +225,10 @@ static void submit(struct nbds_request *req, const struct command *cmd)
 	blk->len = req->len;
 	blk->offset = req->offset;
 	blk->data = buf ? buf->data : NULL;
+	if (cmd->status) {
+		blk->extents = blk->data;
+		blk->nextents = extents_of(req->flags);
+	}
 	blk->done = request_done;
 	blk->arg = req;
 	c->submitted++;
@@ -264,7 +300,7 @@ static int request_take(struct nbds_client *c, const struct wire *w)
 	const struct command *cmd = command_of(w->type);
 	const char *why = NULL;
 	int err = check(c, w, &why);
-	uint32_t bytes = !err && (cmd->payload || cmd->reads) ? w->len : 0;
+	uint32_t bytes = err ? 0 : buffer_of(cmd, w);
 	struct nbds_request *req;
 
 	if (!has_room(c, bytes))

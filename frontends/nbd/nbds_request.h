@@ -26,6 +26,9 @@ struct nbds_request {
 	SLIST_ENTRY(nbds_request) spare;
 };
 
+/* Extents in one answer to BLOCK_STATUS. */
+#define NBDS_EXTENTS_MAX 1024u
+
 /* Gives up a request, its buffer and what it was charged. */
 void nbds_request_release(struct nbds_request *req);
 

@@ -142,6 +142,16 @@ struct nbds_export *nbds_server_find(
 	return NULL;
 }
 
+bool nbds_server_is_ending(const struct nbds_server *server)
+{
+	const struct nbds_export *e;
+
+	TAILQ_FOREACH (e, &server->exports, link)
+		if (!e->removing)
+			return false;
+	return !TAILQ_EMPTY(&server->exports);
+}
+
 /* The last call of a removal. */
 static void export_gone(void *arg)
 {

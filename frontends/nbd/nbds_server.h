@@ -54,6 +54,9 @@ void nbds_server_accept(void *server, struct stream *s);
 struct nbds_export *nbds_server_find(
 	struct nbds_server *server, const void *name, size_t len);
 
+/* True when every export there is is being removed. */
+bool nbds_server_is_ending(const struct nbds_server *server);
+
 /* A client refers to `export` no more. */
 void nbds_export_leave(struct nbds_export *export);
 

@@ -47,7 +47,8 @@ struct blk_extent {
  * READ: `buf` stays the owner's reference; the data is at `data` (inside `buf`)
  * when done gives 0, and undefined otherwise. WRITE: the owner's reference to
  * `buf` passes to the device at submit, which may keep it beyond completion;
- * the bytes must not change any more. `buf` is NULL for the others.
+ * the bytes must not change any more. `buf` is NULL for the others, but
+ * for STATUS, where it is the owner's alone.
  *
  * STATUS: `extents` is the owner's array with room for `nextents` (at least 1).
  * When done, `nextents` are filled in: one after the other from `offset`,

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/functions.sh"
 
 cd "$T" # fio leaves files
-requires ramdisk nbdinfo nbdcopy qemu-img qemu-io fio
+requires ramdisk nbdinfo nbdcopy qemu-img qemu-io fio jq
 
 SIZE=$((64 << 20))
 SECONDS_OF_FIO=3
@@ -23,9 +23,10 @@ eventually 5 grep -q ready "$T/ro.log" || fail "read-only ramdisk is not ready"
 
 step "nbdinfo: what is offered"
 [ "$(nbdinfo --size "$U")" = "$SIZE" ] || fail "size"
-for can in multi-conn flush fua trim zero fast-zero cache df; do
+for can in multi-conn flush fua trim zero fast-zero df; do
 	nbdinfo --can "$can" "$U" || fail "can $can"
 done
+nbdinfo --can cache "$U" && fail "can cache"
 nbdinfo --is rotational "$U" && fail "rotational"
 nbdinfo --is read-only "$U" && fail "read-only"
 nbdinfo --is read-only "nbd+unix:///?socket=$T/ro.sock" || fail "not read-only"
@@ -35,6 +36,22 @@ nbdinfo --list "$TCP" >"$T/info"
 grep -q 'export="ram"' "$T/info" || fail "list: $(cat "$T/info")"
 nbdinfo "nbd+unix:///other?socket=$T/ram.sock" 2>"$T/info" && fail "unknown name"
 grep -q 'No such file' "$T/info" || fail "refusal: $(cat "$T/info")"
+
+step "nbdinfo --map: what was written, and nothing else"
+nbdinfo --map "$U" >"$T/map"
+[ "$(awk '{ print $4 }' "$T/map" | sort -u)" = data ] || fail "map: $(cat "$T/map")"
+qemu-io -f raw -c "discard 4M 8M" -c "write -z 16M 1M" "$U" >/dev/null
+nbdinfo --map "$U" | tr -s " " >"$T/map"
+diff - "$T/map" <<-END || fail "map"
+	 0 4194304 0 data
+	 4194304 8388608 3 hole,zero
+	 12582912 4194304 0 data
+	 16777216 1048576 2 zero
+	 17825792 49283072 0 data
+END
+qemu-img map --output=json -f raw "$U" >"$T/map.json"
+[ "$(jq "[.[] | select(.zero)] | length" "$T/map.json")" = 2 ] ||
+	fail "qemu-img map: $(cat "$T/map.json")"
 
 step "nbdcopy: both ways, over several connections"
 dd if=/dev/urandom of="$T/in" bs=1M count=64 status=none

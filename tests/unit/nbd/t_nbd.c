@@ -260,9 +260,87 @@ void offer_take(struct peer *p, uint32_t option, struct offer *o)
 			cr_assert_lt(len - 2, sizeof o->name);
 			memcpy(o->name, d + 2, len - 2);
 			break;
+		case NBD_INFO_DESCRIPTION:
+			cr_assert_lt(len - 2, sizeof o->description);
+			memcpy(o->description, d + 2, len - 2);
+			break;
 		default: cr_assert(false, "info type %u", get_be16(d));
 		}
 	}
+}
+
+void context_send(struct peer *p, uint32_t option, const char *name,
+	const char *const *queries)
+{
+	size_t len = strlen(name), at = 4 + len + 4;
+	uint8_t data[8192];
+	uint32_t n = 0;
+
+	put_be32(data, (uint32_t)len);
+	memcpy(data + 4, name, len);
+	for (; queries[n]; n++) {
+		len = strlen(queries[n]);
+		put_be32(data + at, (uint32_t)len);
+		memcpy(data + at + 4, queries[n], len);
+		at += 4 + len;
+	}
+	put_be32(data + 4 + strlen(name), n);
+	option_send(p, option, data, at);
+}
+
+uint32_t context_take(struct peer *p, uint32_t option, uint32_t *id)
+{
+	uint32_t type, n = 0;
+	uint8_t d[8193];
+	size_t len;
+
+	while ((type = option_take(p, option, d, &len)) ==
+		NBD_REP_META_CONTEXT) {
+		cr_assert_eq(len, 4 + strlen(NBD_CONTEXT_NAME));
+		cr_assert_str_eq((char *)d + 4, NBD_CONTEXT_NAME);
+		if (id)
+			*id = get_be32(d);
+		n++;
+	}
+	return type == NBD_REP_ACK ? n : type;
+}
+
+void peer_go_status(struct peer *p, struct world *w)
+{
+	static const char *const query[] = {NBD_CONTEXT_NAME, NULL};
+	struct offer o;
+
+	peer_hello(p, w, NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES);
+	option_send(p, NBD_OPT_STRUCTURED_REPLY, NULL, 0);
+	cr_assert_eq(option_take(p, NBD_OPT_STRUCTURED_REPLY, NULL, NULL),
+		NBD_REP_ACK);
+	context_send(p, NBD_OPT_SET_META_CONTEXT, "disk", query);
+	cr_assert_eq(context_take(p, NBD_OPT_SET_META_CONTEXT, NULL), 1);
+	go_send(p, NBD_OPT_GO, "disk", 0, NULL);
+	offer_take(p, NBD_OPT_GO, &o);
+	cr_assert_eq(o.end, NBD_REP_ACK);
+}
+
+unsigned status_take(
+	struct peer *p, uint64_t cookie, uint32_t (*x)[2], unsigned room)
+{
+	uint8_t wire[NBD_CHUNK_LEN + 4], pair[NBD_EXTENT_LEN];
+	unsigned n;
+
+	peer_take(p, wire, sizeof wire);
+	cr_assert_eq(get_be32(wire), NBD_STRUCTURED_REPLY_MAGIC);
+	cr_assert_eq(get_be16(wire + 4), NBD_REPLY_FLAG_DONE);
+	cr_assert_eq(get_be16(wire + 6), NBD_REPLY_TYPE_BLOCK_STATUS);
+	cr_assert_eq(get_be64(wire + 8), cookie);
+	cr_assert_eq(get_be32(wire + NBD_CHUNK_LEN), NBD_CONTEXT_ID);
+	n = (get_be32(wire + 16) - 4) / NBD_EXTENT_LEN;
+	cr_assert_leq(n, room);
+	for (unsigned i = 0; i < n; i++) {
+		peer_take(p, pair, sizeof pair);
+		x[i][0] = get_be32(pair);
+		x[i][1] = get_be32(pair + 4);
+	}
+	return n;
 }
 
 void peer_go(struct peer *p, struct world *w, bool structured)

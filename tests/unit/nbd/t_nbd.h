@@ -71,16 +71,30 @@ struct offer {
 	uint16_t flags;
 	uint32_t min, preferred, max;
 	char name[64]; /* of NBD_INFO_NAME */
-	uint32_t end;  /* type of the last reply */
+	char description[256];
+	uint32_t end; /* type of the last reply */
 	unsigned infos;
 };
 void offer_take(struct peer *p, uint32_t option, struct offer *o);
+
+/* Sends LIST_ or SET_META_CONTEXT for export `name`; queries up to a NULL. */
+void context_send(struct peer *p, uint32_t option, const char *name,
+	const char *const *queries);
+/* Takes replies to it: the number of contexts, or the error that came. */
+uint32_t context_take(struct peer *p, uint32_t option, uint32_t *id);
 
 /* A client in transmission. */
 void peer_go(struct peer *p, struct world *w, bool structured);
 
 void cmd_send(struct peer *p, unsigned flags, unsigned type, uint64_t cookie,
 	uint64_t offset, uint32_t len);
+/* With structured replies and base:allocation. */
+void peer_go_status(struct peer *p, struct world *w);
+/* Takes the one chunk of a BLOCK_STATUS; pairs of length and flags into `x` of
+ * `room` pairs. Returns their number. */
+unsigned status_take(
+	struct peer *p, uint64_t cookie, uint32_t (*x)[2], unsigned room);
+
 /* Takes a simple reply, which must bear the cookie; returns its error. */
 uint32_t simple_take(struct peer *p, uint64_t cookie);
 /* Takes an error chunk, which must be the last; returns its error. */
