@@ -34,6 +34,7 @@ declare -A TGT_PID=() TGT_CONTROL=()
 cleanup() {
 	local status=$? pid m
 	trap - EXIT INT TERM
+	trap '' PIPE # a reader that is gone must not stop this
 	set +e
 	for m in "${LOOPS[@]}"; do losetup -d "$m" 2>/dev/null; done
 	for ((i = ${#PIDS[@]} - 1; i >= 0; i--)); do
@@ -202,6 +203,7 @@ umpiod_ends() {
 	eventually "$1" gone "$UMPIOD" || fail "umpiod does not end"
 	wait "$UMPIOD" || got=$?
 	[ "$got" -eq "$2" ] || fail "umpiod ended with $got instead of $2"
+	! grep -q 'Sanitizer\|runtime error' "$T/umpiod.log" || fail "sanitizer"
 }
 gone() { ! kill -0 "$1"; }
 
