@@ -355,6 +355,9 @@ static void finish(void)
 	for (unsigned i = 0; i < W.nsent; i++)
 		free(W.sent[i].text);
 	free(W.sent);
+	W.sent = NULL;
+	W.nsent = 0;
+	W.target = NULL;
 }
 
 void s_end(void)
