@@ -7,7 +7,8 @@
  *
  * Everything is on one loop. Sessions live until logout, reinstatement or
  * t_target_free(): a connection that is lost leaves its session behind, whose
- * tasks are then gone.
+ * tasks are then gone. At ErrorRecoveryLevel 2 they are parked instead, and
+ * with them the session, until Time2Wait and Time2Retain have passed.
  */
 #ifndef TESTS_LIB_T_TARGET_H
 #define TESTS_LIB_T_TARGET_H
@@ -35,6 +36,20 @@ struct t_portal {
 	const char *address;
 	uint16_t tpgt;
 };
+
+/* Whose ways the target has. Like LIO: TASK REASSIGN's success arrives as 255,
+ * "no such task" as 0, "still allegiant" as 2, and it needs an equal
+ * MaxRecvDataSegmentLength; a Data SNACK whose RunLength reaches the last
+ * DataSN is rejected 09, R-Data 04; a DataACK not above the last one ends the
+ * connection; A also comes with the last Data-In; a lost connection is noticed
+ * after 2 s, and then announced. Like tgt: a SNACK ends the connection, TASK
+ * REASSIGN gets 5, Logout for recovery closes nothing and says 0. */
+enum t_manner { T_STANDARD, T_LIKE_LIO, T_LIKE_TGT };
+
+/* TaskReporting, RFC 7143 13.23 */
+enum t_reporting { T_RFC3720, T_RESPONSE_FENCE, T_FAST_ABORT };
+
+#define T_AS_IT_IS (-1) /* for the responses that may be ordered */
 
 struct t_target_options {
 	const char *name; /* iSCSI name */
@@ -72,6 +87,16 @@ struct t_target_options {
 	const char *chap_text; /* CHAP_C as it is sent; NULL: hex of our own */
 	const uint8_t *chap_challenge; /* what it means */
 	size_t chap_challenge_len;
+	/* Error recovery, several connections */
+	enum t_manner manner;
+	uint32_t protocol_level;    /* iSCSIProtocolLevel; 0: not understood */
+	bool task_reporting;        /* the key is understood, */
+	enum t_reporting reporting; /* and this is the most we do */
+	bool announce_loss;         /* Async event 2 about a lost connection */
+	uint64_t loss_delay_ns; /* until a lost connection is noticed; it counts
+				 * for MaxConnections that long */
+	int logout_response;    /* to reason 2, or T_AS_IT_IS */
+	int reassign_response;  /* to TASK REASSIGN, or T_AS_IT_IS */
 };
 
 /* A PDU on its way to the initiator. */
@@ -90,6 +115,37 @@ enum t_verdict {
 	T_DROP, /* it never was */
 	T_HOLD, /* rx: not for commands; until t_conn_release() */
 };
+
+/*
+ * A fault that befalls PDUs as they pass: after the rx hook (which sees what
+ * the initiator sent) and after the tx hook. What is lost or spoilt on its way
+ * in counts as never received; the initiator is not blamed for it.
+ */
+enum t_dir { T_FROM_INITIATOR, T_TO_INITIATOR };
+
+enum t_effect {
+	T_LOSE,         /* it never was; its numbers stay used */
+	T_SPOIL_DATA,   /* its data digest is wrong (in: as if it were) */
+	T_SPOIL_HEADER, /* likewise */
+	T_KILL,         /* its connection is reset in its stead */
+	T_STALL,        /* in: it is taken, then no more is read */
+	T_KEEP_BACK,    /* out: until t_conn_release() */
+	T_REJECT,       /* in: Reject with `reason`, and nothing else */
+};
+
+#define T_ANY (-1)
+
+struct t_fault {
+	enum t_dir dir;
+	int opcode, cid; /* or T_ANY */
+	uint8_t flags;   /* these bits of byte 1 must be set */
+	unsigned nth;    /* the first of them it befalls; 0 and 1: the next */
+	unsigned count;  /* so many from there on; 0 and 1: one */
+	enum t_effect effect;
+	uint8_t reason;
+};
+
+#define T_FAULTS_MAX 32
 
 struct t_hooks {
 	/* The initiator's PDU, before the target sees it: may be changed. The
@@ -110,11 +166,12 @@ struct t_hooks {
 
 /* A sequence of Data-Out that was asked for. */
 struct t_r2t {
-	uint32_t ttt, offset, len, got, data_sn;
-	bool open;
+	uint32_t ttt, offset, len, got, data_sn, r2t_sn;
+	bool open, recovery;
+	bool lost; /* it has not reached the initiator */
 };
 
-#define T_R2TS_MAX 16
+#define T_R2TS_MAX 64
 
 struct t_task {
 	struct t_conn *conn; /* its allegiance */
@@ -128,8 +185,41 @@ struct t_task {
 	uint32_t r2t_sn;
 	bool complete; /* held back by t_target.hold */
 	struct t_r2t r2ts[T_R2TS_MAX];
+	/* Once executed, as long as the status is not acknowledged (level 1) */
+	bool done, collapsed;
+	struct t_lun_cmd result;
+	uint32_t stat_sn, snack_tag;
+	uint32_t sent_sn, acked_sn, acked_at; /* DataSNs; bytes acknowledged */
+	uint32_t ack_ttt;                     /* of Data-In with A */
+	uint32_t segment; /* MaxRecvDataSegmentLength of the Data-In */
+	uint8_t *lost;    /* by DataSN: has not reached the initiator */
 	TAILQ_ENTRY(t_task) link;
 };
+
+TAILQ_HEAD(t_task_list, t_task);
+
+/* What a connection left behind at level 2. */
+struct t_parked {
+	struct t_session *session;
+	uint16_t cid;
+	bool noticed, logged_out;
+	uint64_t lost_at;         /* ns */
+	uint64_t not_before;      /* ns: Time2Wait */
+	uint32_t stat_sn;         /* next of the old connection */
+	uint32_t max_send_data;   /* of the old connection */
+	struct loop_timer *timer; /* notice, then Time2Retain */
+	struct t_task_list tasks;
+	LIST_ENTRY(t_parked) link;
+};
+
+/* What was seen of a command, to know a retry by. */
+struct t_seen {
+	bool valid;
+	uint32_t cmd_sn, crc;
+	uint16_t cid;
+};
+
+#define T_SEEN_MAX 1024
 
 struct t_session {
 	struct t_target *target;
@@ -144,10 +234,17 @@ struct t_session {
 	uint32_t first_burst_length, max_burst_length, max_outstanding_r2t;
 	uint32_t max_connections, error_recovery_level;
 	uint32_t default_time2wait, default_time2retain;
+	uint32_t protocol_level;
+	enum t_reporting reporting;
 	struct t_nexus nexus;
 	bool has_nexus;
-	TAILQ_HEAD(, t_task) tasks;
+	struct t_task_list tasks;
+	struct t_task_list done; /* status not acknowledged yet */
+	LIST_HEAD(, t_parked) parked;
 	TAILQ_HEAD(, t_waiting) waiting; /* commands that came too early */
+	unsigned discards;     /* commands that a fault or a loss took */
+	struct t_fence *fence; /* a TMF response that waits */
+	struct t_seen seen[T_SEEN_MAX];
 	LIST_ENTRY(t_session) link;
 };
 
@@ -177,6 +274,12 @@ struct t_conn {
 	size_t text_len, text_at;
 	uint32_t text_itt, text_ttt;
 	TAILQ_HEAD(, t_pdu) held;
+	bool stalled;  /* nothing is read */
+	bool numbered; /* `last_cmd_sn` holds: the last new command's */
+	uint32_t last_cmd_sn;
+	uint32_t
+		fence_sn; /* StatSN to be acknowledged before the fence opens */
+	TAILQ_HEAD(, t_kept) statuses; /* sent, not acknowledged (level 1) */
 	TAILQ_ENTRY(t_conn) link;
 };
 
@@ -201,6 +304,13 @@ struct t_target {
 	unsigned violations;
 	char violation[256];
 	unsigned logins, logouts, commands, reinstatements, pings;
+	unsigned snacks[4]; /* by type */
+	unsigned retries;   /* commands that came again */
+	unsigned reassigns; /* that succeeded */
+	unsigned conn_reinstatements;
+	unsigned discarded; /* parked tasks that nobody wanted in time */
+	struct t_fault faults[T_FAULTS_MAX];
+	unsigned nfaults, struck; /* waiting; PDUs that were struck */
 	struct t_door doors[T_PORTALS_MAX];
 	LIST_HEAD(, t_session) sessions;
 	TAILQ_HEAD(, t_conn) conns; /* dead ones too */
@@ -229,6 +339,16 @@ const struct addr *t_target_addr(const struct t_target *t, unsigned n);
 /* Stops listening there; connections stay. */
 void t_target_unlisten(struct t_target *t, unsigned n);
 
+/* A fault that waits for its PDU; several are asked in the order they came, and
+ * one PDU meets one of them. Aborts beyond T_FAULTS_MAX. */
+void t_target_fault(struct t_target *t, const struct t_fault *fault);
+/* The common ones: the next PDU with `opcode` on any connection. */
+void t_target_lose(struct t_target *t, enum t_dir dir, int opcode);
+void t_target_spoil(struct t_target *t, enum t_dir dir, int opcode);
+
+/* No bytes are read from it until it is no longer stalled. */
+void t_conn_stall(struct t_conn *c, bool stalled);
+
 /* Ends a connection: by RST, or in order. */
 void t_conn_end(struct t_conn *c, bool abort);
 
@@ -250,6 +370,12 @@ void t_conn_ping(struct t_conn *c);
 void t_conn_async(struct t_conn *c, uint8_t event, uint16_t param1,
 	uint16_t param2, uint16_t param3);
 void t_conn_reject(struct t_conn *c, uint8_t reason, const uint8_t *bhs);
+
+/* Event 0: sense data, key << 16 | asc << 8 | ascq. */
+void t_conn_async_sense(struct t_conn *c, uint32_t sense);
+
+/* The living connection of any session with this CID, the newest; or NULL. */
+struct t_conn *t_target_cid(struct t_target *t, uint16_t cid);
 
 /* The n-th connection that is alive, oldest first; NULL when there are fewer.
  */

@@ -20,116 +20,17 @@ struct t_task *t_task_find(struct t_session *s, uint32_t itt)
 	return NULL;
 }
 
+void t_task_destroy(struct t_task *task)
+{
+	free(task->lost);
+	free(task->data);
+	free(task);
+}
+
 void t_task_free(struct t_session *s, struct t_task *task)
 {
 	TAILQ_REMOVE(&s->tasks, task, link);
-	free(task->data);
-	free(task);
-}
-
-static void flag_residual(uint8_t *bhs, const struct t_lun_cmd *cmd)
-{
-	if (cmd->residual == 0)
-		return;
-	t_set(bhs, cmd->overflow ? T_OVER : T_UNDER, 1);
-	t_set(bhs, T_RESIDUAL, cmd->residual);
-}
-
-static void send_response(
-	struct t_task *task, const struct t_lun_cmd *cmd, uint32_t exp_data_sn)
-{
-	uint8_t bhs[T_BHS_LEN], sense[2 + T_LUN_SENSE_MAX] = {0};
-	uint32_t len = 0;
-
-	t_make(bhs, 0x21);
-	t_set(bhs, T_FINAL, 1);
-	t_set(bhs, T_TTT, 0);
-	t_set(bhs, T_ITT, task->itt);
-	t_set(bhs, T_STATUS, cmd->status);
-	t_set(bhs, T_EXP_DATA_SN, exp_data_sn);
-	flag_residual(bhs, cmd);
-	if (cmd->sense_len > 0) {
-		sense[1] = cmd->sense_len;
-		memcpy(sense + 2, cmd->sense, cmd->sense_len);
-		len = 2u + cmd->sense_len;
-	}
-	t_conn_stamp(task->conn, bhs, true);
-	t_conn_send(task->conn, bhs, sense, len);
-}
-
-/* One Data-In, the last of its sequence or not; the last one of the command may
- * carry the status. */
-static void send_data_in(struct t_task *task, uint32_t sn, uint32_t at,
-	uint32_t len, bool last, const struct t_lun_cmd *status)
-{
-	uint8_t bhs[T_BHS_LEN];
-
-	t_make(bhs, 0x25);
-	t_set(bhs, T_FINAL, last);
-	t_set(bhs, T_ITT, task->itt);
-	t_set(bhs, T_DATA_SN, sn);
-	t_set(bhs, T_OFFSET, at);
-	t_conn_stamp(task->conn, bhs, status != NULL);
-	if (!status)
-		t_set(bhs, T_STAT_SN, 0);
-	if (status) {
-		t_set(bhs, T_HAS_STATUS, 1);
-		t_set(bhs, T_STATUS, status->status);
-		flag_residual(bhs, status);
-	}
-	t_conn_send(task->conn, bhs, task->data + at, len);
-}
-
-/* The data of a read in PDUs; returns their number, and says in `collapsed`
- * whether the status went with the last one. */
-static uint32_t send_data(
-	struct t_task *task, const struct t_lun_cmd *cmd, bool *collapsed)
-{
-	struct t_conn *c = task->conn;
-	uint32_t burst = c->session->max_burst_length;
-	bool collapse = c->target->options.collapse && cmd->status == 0;
-	uint32_t sn = 0, at = 0, len;
-	const struct t_lun_cmd *status;
-	bool last;
-
-	*collapsed = false;
-	while (at < cmd->moved && c->state == T_FULL_FEATURE) {
-		len = smaller(cmd->moved - at, c->max_send_data);
-		len = smaller(len, burst - at % burst);
-		status = collapse && at + len == cmd->moved ? cmd : NULL;
-		*collapsed = status != NULL;
-		last = at + len == cmd->moved || (at + len) % burst == 0;
-		send_data_in(task, sn++, at, len, last, status);
-		at += len;
-	}
-	return sn;
-}
-
-void t_task_execute(struct t_task *task)
-{
-	struct t_conn *c = task->conn;
-	struct t_session *s = c->session;
-	const struct t_hooks *hooks = c->target->hooks;
-	struct t_lun_cmd cmd = {.cdb = task->bhs + 32};
-	uint32_t sn = task->r2t_sn;
-	bool collapsed = false;
-
-	c->target->commands++;
-	cmd.out = task->write ? task->data : NULL;
-	cmd.out_len = task->write ? task->edtl : 0;
-	cmd.in = task->read ? task->data : NULL;
-	cmd.in_len = task->read ? task->edtl : 0;
-	t_lun_execute(&s->nexus, &cmd);
-	if (task->read && hooks && hooks->answer)
-		hooks->answer(c->target->hooks_arg, &cmd);
-	/* The task leaves the list first: a hook may end the session. */
-	TAILQ_REMOVE(&s->tasks, task, link);
-	if (task->read && cmd.status == 0)
-		sn = send_data(task, &cmd, &collapsed);
-	if (!collapsed)
-		send_response(task, &cmd, sn);
-	free(task->data);
-	free(task);
+	t_task_destroy(task);
 }
 
 /* All that a command needs has come. */
@@ -149,51 +50,96 @@ static unsigned open_r2ts(const struct t_task *task)
 	return n;
 }
 
-static void send_r2t(struct t_task *task, struct t_r2t *r)
+/* False when the connection died, and perhaps the task with it. */
+static bool r2t_put(struct t_task *task, struct t_r2t *r)
 {
 	struct t_conn *c = task->conn;
-	uint32_t most = c->target->options.r2t_length
-				? c->target->options.r2t_length
-				: c->session->max_burst_length;
 	uint8_t bhs[T_BHS_LEN];
+	bool whole;
 
-	*r = (struct t_r2t){
-		.ttt = ++c->session->next_ttt,
-		.offset = task->asked,
-		.len = smaller(task->edtl - task->asked, most),
-		.open = true,
-	};
-	task->asked += r->len;
 	t_make(bhs, 0x31);
 	t_set(bhs, T_FINAL, 1);
 	memcpy(bhs + 8, task->bhs + 8, 8);
 	t_set(bhs, T_ITT, task->itt);
 	t_set(bhs, T_TTT, r->ttt);
-	t_set(bhs, T_DATA_SN, task->r2t_sn++);
+	t_set(bhs, T_DATA_SN, r->r2t_sn);
 	t_set(bhs, T_OFFSET, r->offset);
 	t_set(bhs, T_DESIRED, r->len);
 	t_conn_stamp(c, bhs, false);
-	t_conn_send(c, bhs, NULL, 0);
+	whole = t_conn_put(c, bhs, NULL, 0);
+	if (c->state == T_DEAD)
+		return false;
+	r->lost = !whole;
+	return true;
+}
+
+void t_r2t_send(struct t_task *task, struct t_r2t *r)
+{
+	r2t_put(task, r);
+}
+
+static bool r2t_open(
+	struct t_task *task, uint32_t offset, uint32_t len, bool recovery)
+{
+	struct t_r2t *r = task->r2ts;
+
+	while (r < task->r2ts + T_R2TS_MAX && r->open)
+		r++;
+	if (r == task->r2ts + T_R2TS_MAX)
+		abort();
+	*r = (struct t_r2t){
+		.ttt = ++task->conn->session->next_ttt,
+		.offset = offset,
+		.len = len,
+		.r2t_sn = task->r2t_sn++,
+		.open = true,
+		.recovery = recovery,
+	};
+	return r2t_put(task, r);
 }
 
 /* Asks for what is missing, as far as MaxOutstandingR2T lets; or goes on. */
 static void task_ask(struct t_task *task)
 {
-	struct t_conn *c = task->conn;
-	uint32_t most = c->session->max_outstanding_r2t;
-	unsigned i;
+	const struct t_target_options *o = &task->conn->target->options;
+	const struct t_session *s = task->conn->session;
+	uint32_t most = o->r2t_length ? o->r2t_length : s->max_burst_length;
+	uint32_t at, len;
 
-	if (task->unsolicited > 0 && !c->target->options.early_r2t)
+	if (task->unsolicited > 0 && !o->early_r2t)
 		return;
-	for (i = 0; i < T_R2TS_MAX && task->asked < task->edtl; i++) {
-		if (task->r2ts[i].open || open_r2ts(task) >= most)
-			continue;
-		send_r2t(task, &task->r2ts[i]);
-		if (c->state == T_DEAD)
-			return; /* and the task went with it */
+	while (task->asked < task->edtl &&
+		open_r2ts(task) <
+			smaller(s->max_outstanding_r2t, T_R2TS_MAX / 2)) {
+		at = task->asked;
+		len = smaller(task->edtl - at, most);
+		task->asked += len;
+		if (!r2t_open(task, at, len, false))
+			return;
 	}
 	if (task->got == task->edtl && open_r2ts(task) == 0)
 		task_complete(task);
+}
+
+void t_task_restart(struct t_task *task)
+{
+	uint32_t floor = task->unsolicited > 0 ? task->offset : task->asked;
+	uint32_t next_sn = task->r2t_sn;
+	unsigned i;
+
+	for (i = 0; i < T_R2TS_MAX; i++) {
+		struct t_r2t *r = &task->r2ts[i];
+
+		if (!r->open)
+			continue;
+		floor = smaller(floor, r->offset + r->got);
+		next_sn = smaller(next_sn, r->r2t_sn);
+		r->open = false;
+	}
+	task->unsolicited = 0;
+	task->asked = task->got = floor;
+	task->r2t_sn = next_sn;
+	task_ask(task);
 }
 
 /* What may come with the command and after it unasked: RFC 7143 11.3.4, 13.10
@@ -245,13 +191,24 @@ static struct t_task *task_new(struct t_conn *c, const uint8_t *bhs)
 /* LOGICAL UNIT NOT SUPPORTED */
 static void refuse_lun(struct t_task *task)
 {
-	struct t_lun_cmd cmd = {.status = 2, .sense_len = 18};
+	struct t_lun_cmd *cmd = &task->result;
 
-	memcpy(cmd.sense, "\x70\0\5\0\0\0\0\x0a\0\0\0\0\x25\0\0\0\0", 18);
-	cmd.residual = task->edtl;
-	send_response(task, &cmd, 0);
-	free(task->data);
-	free(task);
+	cmd->status = 2;
+	cmd->sense_len = 18;
+	memcpy(cmd->sense, "\x70\0\5\0\0\0\0\x0a\0\0\0\0\x25\0\0\0\0", 18);
+	cmd->residual = task->edtl;
+	t_task_answer(task);
+}
+
+/* An ITT may be used again before its last status is acknowledged. */
+static void forget_done(struct t_session *s, uint32_t itt)
+{
+	struct t_task *old = t_done_find(s, itt);
+
+	if (!old)
+		return;
+	TAILQ_REMOVE(&s->done, old, link);
+	t_task_destroy(old);
 }
 
 void t_scsi_command(
@@ -261,6 +218,7 @@ void t_scsi_command(
 	uint32_t first;
 
 	check_unsolicited(c, task, bhs, len);
+	forget_done(c->session, task->itt);
 	if (t_get(bhs, T_LUN) != c->target->options.lun) {
 		refuse_lun(task);
 		return;
@@ -281,10 +239,21 @@ void t_scsi_command(
 	task_ask(task);
 }
 
+/* Data that came; NULL: they did not. */
+static void take(
+	struct t_task *task, uint32_t offset, const uint8_t *data, uint32_t len)
+{
+	if (!data)
+		return;
+	memcpy(task->data + offset, data, len);
+	task->got += len;
+}
+
 static void unsolicited_data(struct t_task *task, const uint8_t *bhs,
 	const uint8_t *data, uint32_t len)
 {
 	struct t_target *t = task->conn->target;
+	uint32_t offset;
 
 	if (t_get(bhs, T_DATA_SN) != task->data_sn++)
 		t_violation(t, "unsolicited Data-Out: DataSN");
@@ -295,20 +264,22 @@ static void unsolicited_data(struct t_task *task, const uint8_t *bhs,
 			len, task->unsolicited);
 		return;
 	}
-	memcpy(task->data + task->offset, data, len);
+	offset = task->offset;
+	take(task, offset, data, len);
 	task->offset += len;
-	task->got += len;
 	task->unsolicited -= len;
 	if (t_get(bhs, T_FINAL) != (task->unsolicited == 0))
 		t_violation(t, "unsolicited Data-Out: F with %u bytes missing",
 			task->unsolicited);
-	task_ask(task);
+	if (data || r2t_open(task, offset, len, true))
+		task_ask(task);
 }
 
 static void solicited_data(struct t_task *task, struct t_r2t *r,
 	const uint8_t *bhs, const uint8_t *data, uint32_t len)
 {
 	struct t_target *t = task->conn->target;
+	uint32_t offset;
 
 	if (memcmp(bhs + 8, task->bhs + 8, 8) != 0)
 		t_violation(t, "Data-Out with another LUN than the R2T");
@@ -320,14 +291,15 @@ static void solicited_data(struct t_task *task, struct t_r2t *r,
 		t_violation(t, "Data-Out: more than the R2T asked for");
 		return;
 	}
-	memcpy(task->data + r->offset + r->got, data, len);
+	offset = r->offset + r->got;
+	take(task, offset, data, len);
 	r->got += len;
-	task->got += len;
 	if (t_get(bhs, T_FINAL) != (r->got == r->len))
 		t_violation(
 			t, "Data-Out: F after %u of %u bytes", r->got, r->len);
 	r->open = r->got < r->len;
-	task_ask(task);
+	if (data || r2t_open(task, offset, len, true))
+		task_ask(task);
 }
 
 void t_data_out(

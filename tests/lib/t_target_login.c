@@ -76,6 +76,7 @@ static const struct {
 	NUMBER("ErrorRecoveryLevel", MINIMUM, error_recovery_level, 0, 2),
 	NUMBER("DefaultTime2Wait", MAXIMUM, default_time2wait, 0, 3600),
 	NUMBER("DefaultTime2Retain", MINIMUM, default_time2retain, 0, 3600),
+	NUMBER("iSCSIProtocolLevel", MINIMUM, protocol_level, 0, 31),
 	NUMBER("InitialR2T", OR, initial_r2t, 0, 1),
 	NUMBER("ImmediateData", AND, immediate_data, 0, 1),
 };
@@ -130,11 +131,42 @@ static bool negotiate_digest(
 	return crc;
 }
 
+/* RFC 7143 13.23: the first of the list that we can do. */
+static void negotiate_reporting(struct t_login *l, const char *value)
+{
+	static const char *const names[] = {
+		"RFC3720", "ResponseFence", "FastAbort"};
+	unsigned most = l->conn->target->options.reporting;
+	unsigned best = 0, i;
+	const char *at, *first = NULL;
+
+	for (i = 0; i <= most; i++) {
+		at = strstr(value, names[i]);
+		if (at && (!first || at < first)) {
+			first = at;
+			best = i;
+		}
+	}
+	l->params.reporting = (enum t_reporting)best;
+	t_login_reply(l, "TaskReporting", first ? names[best] : "Reject");
+}
+
+static bool understands(const struct t_target_options *o, const char *key)
+{
+	if (strcmp(key, "iSCSIProtocolLevel") == 0)
+		return o->protocol_level > 0;
+	if (strcmp(key, "TaskReporting") == 0)
+		return o->task_reporting;
+	return true;
+}
+
 static bool negotiate(struct t_login *l, const char *key, const char *value)
 {
 	const struct t_target_options *o = &l->conn->target->options;
 	size_t i;
 
+	if (!understands(o, key))
+		return false;
 	for (i = 0; i < sizeof negotiated / sizeof *negotiated; i++) {
 		if (strcmp(negotiated[i].name, key) != 0)
 			continue;
@@ -156,6 +188,8 @@ static bool negotiate(struct t_login *l, const char *key, const char *value)
 	else if (strcmp(key, "DataDigest") == 0)
 		l->data_digest =
 			negotiate_digest(l, key, value, o->data_digest);
+	else if (strcmp(key, "TaskReporting") == 0)
+		negotiate_reporting(l, value);
 	else if (strcmp(key, "MaxRecvDataSegmentLength") == 0)
 		l->conn->max_send_data = (uint32_t)strtoul(value, NULL, 0);
 	else if (strcmp(key, "DataPDUInOrder") == 0 ||
@@ -237,6 +271,7 @@ static void login_begin(struct t_login *l, const uint8_t *bhs)
 	l->conn->cid = l->cid = (uint16_t)t_get(bhs, T_CID);
 	l->itt = (uint32_t)t_get(bhs, T_ITT);
 	l->cmd_sn = (uint32_t)t_get(bhs, T_CMD_SN);
+	l->exp_stat_sn = (uint32_t)t_get(bhs, T_EXP_STAT_SN);
 	l->stage = (unsigned)t_get(bhs, T_CSG);
 	l->begun = true;
 	if (l->conn->target->refuse)
@@ -281,26 +316,56 @@ static void login_same(struct t_login *l, const uint8_t *bhs)
 			(unsigned)t_get(bhs, T_CSG), l->stage);
 }
 
-/* A further connection, or the same one again (6.3.4). */
-static struct t_session *login_join(struct t_login *l)
+/* The same connection again: an implicit logout of the old one, for recovery
+ * at level 2 (6.3.4). ExpStatSN of the first request is for the old one. */
+static void login_reinstate(struct t_login *l, struct t_session *s)
 {
 	struct t_conn *c = l->conn, *other;
+	struct t_parked *p;
+	struct t_task *task, *next;
+	uint16_t times[2];
+	bool again = false;
+
+	TAILQ_FOREACH (other, &c->target->conns, link)
+		if (other->session == s && other->cid == c->cid)
+			break;
+	if (other && s->error_recovery_level < 2) {
+		t_conn_end(other, true);
+		again = true;
+	} else if (s->error_recovery_level == 2) {
+		again = t_recover(s, NULL, c->cid, times) == 0;
+	}
+	c->target->conn_reinstatements += again;
+	p = t_parked_find(s, c->cid);
+	if (!p)
+		return;
+	if (t_sn_lt(p->stat_sn, l->exp_stat_sn))
+		t_violation(c->target,
+			"login: ExpStatSN %u, the connection "
+			"before had come to %u",
+			l->exp_stat_sn, p->stat_sn);
+	for (task = TAILQ_FIRST(&p->tasks); task; task = next) {
+		next = TAILQ_NEXT(task, link);
+		if (!task->done || !t_sn_lt(task->stat_sn, l->exp_stat_sn))
+			continue;
+		TAILQ_REMOVE(&p->tasks, task, link);
+		t_task_destroy(task);
+	}
+}
+
+/* A further connection, or the same one again. */
+static struct t_session *login_join(struct t_login *l)
+{
+	struct t_conn *c = l->conn;
 	struct t_session *s = t_session_find(
 		c->target, l->params.initiator, l->isid, c->tpgt);
-	unsigned count = 0;
 
 	if (!s || s->tsih != l->tsih) {
 		l->status = 0x020a;
 		return NULL;
 	}
-	TAILQ_FOREACH (other, &c->target->conns, link)
-		if (other->session == s && other->cid == c->cid)
-			break;
-	if (other)
-		t_conn_end(other, true);
-	TAILQ_FOREACH (other, &c->target->conns, link)
-		count += other->session == s;
-	if (count < s->max_connections)
+	login_reinstate(l, s);
+	if (t_session_connections(s) < s->max_connections)
 		return s;
 	l->status = 0x0206;
 	return NULL;
@@ -328,6 +393,11 @@ static struct t_session *login_create(struct t_login *l)
 	s->max_outstanding_r2t = l->params.max_outstanding_r2t;
 	s->max_connections = l->params.max_connections;
 	s->error_recovery_level = l->params.error_recovery_level;
+	s->protocol_level = l->params.protocol_level;
+	s->reporting = l->params.reporting;
+	/* With DataSequenceInOrder=Yes, RFC 7143 13.19 */
+	if (s->error_recovery_level > 0)
+		s->max_outstanding_r2t = 1;
 	s->default_time2wait = l->params.default_time2wait;
 	s->default_time2retain = l->params.default_time2retain;
 	s->exp_cmd_sn = l->cmd_sn;
@@ -373,6 +443,7 @@ static void login_finish(struct t_login *l)
 	c->header_digest = l->header_digest;
 	c->data_digest = l->data_digest;
 	c->state = T_FULL_FEATURE;
+	c->fence_sn = c->acked;
 	t->logins++;
 	if (t->hooks && t->hooks->up)
 		t->hooks->up(t->hooks_arg, c);
@@ -455,6 +526,7 @@ static struct t_login *login_new(struct t_conn *c)
 	l->params.first_burst_length = 65536;
 	l->params.max_burst_length = 262144;
 	l->params.max_outstanding_r2t = l->params.max_connections = 1;
+	l->params.protocol_level = 1;
 	l->params.default_time2wait = 2;
 	l->params.default_time2retain = 20;
 	return l;

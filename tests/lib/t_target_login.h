@@ -22,7 +22,7 @@ struct t_login {
 	bool begun, declared;
 	uint8_t isid[6];
 	uint16_t tsih, cid;
-	uint32_t itt, cmd_sn;
+	uint32_t itt, cmd_sn, exp_stat_sn;
 	unsigned stage, status; /* status: class << 8 | detail */
 	enum chap_step chap;
 	unsigned alg;

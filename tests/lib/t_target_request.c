@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The model target's answers to NOP, task management, Text and Logout. */
+/* The model target's answers to NOP, Text and Logout. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,51 +8,7 @@
 
 #define TARGETS_TEXT_MAX 8192
 
-void t_conn_reject(struct t_conn *c, uint8_t reason, const uint8_t *bhs)
-{
-	uint8_t out[T_BHS_LEN];
-
-	t_make(out, 0x3f);
-	t_set(out, T_TTT, 0);
-	t_set(out, T_FINAL, 1);
-	t_set(out, T_RESPONSE, reason);
-	t_conn_stamp(c, out, true);
-	t_conn_send(c, out, bhs, T_BHS_LEN);
-}
-
-void t_conn_async(struct t_conn *c, uint8_t event, uint16_t param1,
-	uint16_t param2, uint16_t param3)
-{
-	uint8_t out[T_BHS_LEN];
-
-	t_make(out, 0x32);
-	t_set(out, T_TTT, 0);
-	t_set(out, T_FINAL, 1);
-	t_set(out, T_EVENT, event);
-	t_set(out, T_PARAM1, param1);
-	t_set(out, T_PARAM2, param2);
-	t_set(out, T_PARAM3, param3);
-	t_conn_stamp(c, out, true);
-	t_conn_send(c, out, NULL, 0);
-}
-
-void t_conn_ping(struct t_conn *c)
-{
-	uint8_t out[T_BHS_LEN];
-
-	if (!c->session)
-		return;
-	c->ping_ttt = ++c->session->next_ttt;
-	t_make(out, 0x20);
-	t_set(out, T_FINAL, 1);
-	t_set(out, T_LUN, c->target->options.lun);
-	t_set(out, T_TTT, c->ping_ttt);
-	t_conn_stamp(c, out, false);
-	t_conn_send(c, out, NULL, 0);
-}
-
-/* A response with the request's tag. */
-static void response(
+void t_response(
 	struct t_conn *c, uint8_t *out, uint8_t op, const uint8_t *request)
 {
 	t_make(out, op);
@@ -73,7 +29,7 @@ static void nop_out(
 		c->target->pings++;
 		if (ttt != T_NO_TAG)
 			t_violation(c->target, "NOP-Out with both tags");
-		response(c, out, 0x20, bhs);
+		t_response(c, out, 0x20, bhs);
 		t_set(out, T_TTT, T_NO_TAG);
 		t_conn_send(c, out, data,
 			len < c->max_send_data ? len : c->max_send_data);
@@ -90,78 +46,36 @@ static void nop_out(
 	c->ping_ttt = T_NO_TAG;
 }
 
-static unsigned abort_task(struct t_conn *c, const uint8_t *bhs)
+/* RFC 7143 11.14.1: a connection closes another, or itself. */
+static unsigned logout_connection(struct t_conn *c, uint16_t cid)
 {
-	uint32_t sn = (uint32_t)t_get(bhs, T_REF_CMD_SN);
 	struct t_session *s = c->session;
-	struct t_task *task = t_task_find(s, (uint32_t)t_get(bhs, T_RTT));
-
-	if (task && task->conn != c) {
-		t_violation(
-			c->target, "ABORT TASK not on the task's connection");
-		return 255;
-	}
-	if (task && task->cmd_sn != sn) {
-		t_violation(c->target, "ABORT TASK with RefCmdSN %u for %u", sn,
-			task->cmd_sn);
-		return 255;
-	}
-	if (!task)
-		return 1;
-	t_task_free(s, task);
-	return 0;
-}
-
-/* RFC 7143 11.5, 11.6 */
-static void task_management(struct t_conn *c, const uint8_t *bhs)
-{
-	unsigned function = (unsigned)t_get(bhs, T_FUNCTION);
-	struct t_session *s = c->session, *other;
-	uint8_t out[T_BHS_LEN];
-	unsigned result = 5;
-
-	if (function != 1 && function != 8 && t_get(bhs, T_RTT) != T_NO_TAG)
-		t_violation(c->target, "function %u with a referenced task",
-			function);
-	if (function == 1)
-		result = abort_task(c, bhs);
-	else if (function == 2 || function == 5)
-		result = t_get(bhs, T_LUN) == c->target->options.lun ? 0 : 2;
-	if (function == 2 && result == 0)
-		t_session_drop_tasks(s, NULL);
-	if (function == 5 && result == 0) {
-		LIST_FOREACH (other, &c->target->sessions, link)
-			t_session_drop_tasks(other, NULL);
-		t_lun_attend(c->target->lun, NULL, 0x29, 0x03);
-	}
-	response(c, out, 0x22, bhs);
-	t_set(out, T_RESPONSE, result);
-	t_conn_send(c, out, NULL, 0);
-}
-
-/* RFC 7143 11.14: the connection ends when the initiator closes it. */
-static void logout(struct t_conn *c, const uint8_t *bhs)
-{
-	unsigned reason = (unsigned)t_get(bhs, T_REASON);
-	struct t_session *s = c->session;
-	uint8_t out[T_BHS_LEN];
+	struct t_parked *p = t_parked_find(s, cid);
 	struct t_conn *other;
 
-	c->target->logouts++;
-	if (reason == 1 && t_get(bhs, T_CID) != c->cid)
-		t_violation(c->target, "Logout of another connection's CID");
-	response(c, out, 0x26, bhs);
-	t_set(out, T_RESPONSE, reason == 2 ? 2 : 0);
-	t_set(out, T_TIME2WAIT, s->default_time2wait);
-	t_set(out, T_TIME2RETAIN, s->default_time2retain);
-	t_conn_send(c, out, NULL, 0);
-	if (reason == 2 || c->state == T_DEAD)
-		return;
-	c->closing = true;
-	t_session_drop_tasks(s, reason == 0 ? NULL : c);
-	if (reason != 0)
-		return;
-	/* The session is over; its connections live on without it. */
+	if (cid == c->cid) {
+		c->closing = true;
+		t_session_drop_tasks(s, c);
+		return 0;
+	}
+	TAILQ_FOREACH (other, &c->target->conns, link)
+		if (other->session == s && other->cid == cid)
+			break;
+	if (other) {
+		other->closing = true;
+		t_conn_end(other, true);
+	}
+	if (p)
+		t_parked_free(p);
+	return other || p ? 0 : 1;
+}
+
+/* The session is over; its connections live on without it. */
+static void logout_session(struct t_conn *c)
+{
+	struct t_session *s = c->session;
+	struct t_conn *other;
+
 	TAILQ_FOREACH (other, &c->target->conns, link) {
 		if (other->session == s) {
 			other->session = NULL;
@@ -169,6 +83,34 @@ static void logout(struct t_conn *c, const uint8_t *bhs)
 		}
 	}
 	t_session_free(s);
+}
+
+/* RFC 7143 11.14: the connection ends when the initiator closes it. */
+static void logout(struct t_conn *c, const uint8_t *bhs)
+{
+	unsigned reason = (unsigned)t_get(bhs, T_REASON), result = 0;
+	uint16_t cid = (uint16_t)t_get(bhs, T_CID);
+	struct t_session *s = c->session;
+	uint16_t times[2] = {(uint16_t)s->default_time2wait,
+		(uint16_t)s->default_time2retain};
+	uint8_t out[T_BHS_LEN];
+
+	c->target->logouts++;
+	if (reason == 1)
+		result = logout_connection(c, cid);
+	else if (reason == 2)
+		result = t_recover(s, c, cid, times);
+	else if (reason != 0)
+		t_violation(c->target, "Logout with reason %u", reason);
+	t_response(c, out, 0x26, bhs);
+	t_set(out, T_RESPONSE, result);
+	t_set(out, T_TIME2WAIT, times[0]);
+	t_set(out, T_TIME2RETAIN, times[1]);
+	t_conn_send(c, out, NULL, 0);
+	if (reason != 0 || c->state == T_DEAD)
+		return;
+	c->closing = true;
+	logout_session(c);
 }
 
 static void text_send(struct t_conn *c, const uint8_t *request)
@@ -183,7 +125,7 @@ static void text_send(struct t_conn *c, const uint8_t *request)
 	last = left <= most;
 	if (last)
 		most = (uint32_t)left;
-	response(c, out, 0x24, request);
+	t_response(c, out, 0x24, request);
 	t_set(out, T_FINAL, last);
 	c->text_ttt = last ? T_NO_TAG : ++c->session->next_ttt;
 	t_set(out, T_TTT, c->text_ttt);
@@ -222,6 +164,7 @@ static void text_request(
 	struct t_conn *c, const uint8_t *bhs, const uint8_t *data, uint32_t len)
 {
 	static const char key[] = "SendTargets=";
+	static const char limit[] = "MaxRecvDataSegmentLength=";
 	uint32_t ttt = (uint32_t)t_get(bhs, T_TTT);
 
 	if (ttt != c->text_ttt) {
@@ -241,6 +184,11 @@ static void text_request(
 			t_violation(c->target,
 				"SendTargets=All in a normal session");
 		send_targets(c);
+	} else if (len > sizeof limit &&
+		   memcmp(data, limit, sizeof limit - 1) == 0) {
+		c->max_send_data = (uint32_t)strtoul(
+			(const char *)data + sizeof limit - 1, NULL, 0);
+		c->text_len = c->text_at = 0;
 	} else {
 		c->text_len = c->text_at = 0;
 	}
@@ -260,7 +208,7 @@ void t_request(
 	switch (op) {
 	case 0x00: nop_out(c, bhs, data, len); break;
 	case 0x01: t_scsi_command(c, bhs, data, len); break;
-	case 0x02: task_management(c, bhs); break;
+	case 0x02: t_task_management(c, bhs); break;
 	case 0x04: text_request(c, bhs, data, len); break;
 	case 0x06: logout(c, bhs); break;
 	default:
