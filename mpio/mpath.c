@@ -90,6 +90,7 @@ static void act_activate(struct mpath *mp)
 	mp->reason[0] = '\0';
 	mp->active_at = now(mp);
 	mp->slow_until = 0;
+	mp->told[0] = '\0';
 	if (news)
 		notice_event(mp->dev, mp->id, EVENT_PATH_UP,
 			mp->facts.identity.wwid);
@@ -161,11 +162,18 @@ static void act_cut(struct mpath *mp)
 	stop(mp, true);
 }
 
+/* A path that is tried again and again for the same reason is told of once. */
+static void tell_failure(struct mpath *mp, enum event_word word)
+{
+	if (strcmp(mp->told, mp->reason) == 0)
+		return;
+	memcpy(mp->told, mp->reason, sizeof mp->told);
+	notice_event(mp->dev, mp->id, word, mp->reason);
+}
+
 static void act_refused(struct mpath *mp)
 {
-	notice_event(mp->dev, mp->id,
-		mp->hopeless ? EVENT_PATH_REFUSED : EVENT_PATH_FAILED,
-		mp->reason);
+	tell_failure(mp, mp->hopeless ? EVENT_PATH_REFUSED : EVENT_PATH_FAILED);
 	/* A path that does not answer would not log out either, and what is
 	 * under way on a unit that has become another one must not count. */
 	stop(mp, !mp->hopeless || mp->inflight);
@@ -174,7 +182,7 @@ static void act_refused(struct mpath *mp)
 
 static void act_bad(struct mpath *mp)
 {
-	notice_event(mp->dev, mp->id, EVENT_PATH_FAILED, mp->reason);
+	tell_failure(mp, EVENT_PATH_FAILED);
 	stop(mp, true);
 }
 
@@ -184,7 +192,7 @@ static void act_leave(struct mpath *mp)
 	loop_timer_stop(mp->timer);
 	set_reason(mp, "the target asked to be left");
 	mp->phase = PHASE_LEAVING;
-	notice_event(mp->dev, mp->id, EVENT_PATH_FAILED, mp->reason);
+	tell_failure(mp, EVENT_PATH_FAILED);
 	mpdev_update(mp->dev);
 }
 
@@ -219,8 +227,7 @@ static void note_down(struct mpath *mp, const struct path_down *why)
 		if (mp->hopeless && wait < BACKOFF_SLOW)
 			wait = BACKOFF_SLOW;
 		if (mp->phase != PHASE_LEAVING)
-			notice_event(
-				mp->dev, mp->id, EVENT_PATH_FAILED, mp->reason);
+			tell_failure(mp, EVENT_PATH_FAILED);
 	}
 	if (mp->slow_until < now(mp) + wait)
 		mp->slow_until = now(mp) + wait;

@@ -65,6 +65,7 @@ struct mpath {
 	uint64_t slow_until; /* loop_now() before which it is not started */
 	uint64_t active_at;  /* loop_now() of the last time it became so */
 	char reason[160];    /* why it is not active; empty: never failed */
+	char told[160];      /* the last reason in an event, while not active */
 	struct loop_timer *timer;
 	struct loop_task reap, moved_task;
 	struct lun_probe *probe;
@@ -77,9 +78,9 @@ struct mpath {
 
 	uint32_t inflight;
 	uint64_t reads, writes, read_bytes, write_bytes, errors, failovers;
-	unsigned moved; /* commands gone to other paths, not reported yet */
+	unsigned moved;    /* commands gone to other paths, not reported yet */
 	uint64_t moved_at; /* loop_now() of the first; 0: none awaits answer */
-	bool counted;   /* in `failovers`, since it was last active */
+	bool counted;      /* in `failovers`, since it was last active */
 	struct histogram read_latency, write_latency;
 	TAILQ_ENTRY(mpath) link;
 };
