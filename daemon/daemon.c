@@ -116,7 +116,7 @@ static void on_hangup(void *arg)
 	struct daemon *d = arg;
 	char why[512];
 
-	if (!d->config_file)
+	if (!d->file)
 		log_info("SIGHUP: there is no configuration file to reload");
 	else if (daemon_reload(d, why, sizeof why) < 0)
 		log_error("reload: %s; nothing was changed", why);
@@ -137,6 +137,7 @@ static void on_url_opened(
 
 static int daemon_open_devices(struct daemon *d)
 {
+	const bool urls = d->args->urls;
 	const struct section *s;
 	char why[512];
 
@@ -148,8 +149,8 @@ static int daemon_open_devices(struct daemon *d)
 			log_error("%s", why);
 			return -EINVAL;
 		}
-		if (!device_open(d, plan, !d->urls, d->urls,
-			    d->urls ? on_url_opened : NULL, d)) {
+		if (!device_open(d, plan, !urls, urls,
+			    urls ? on_url_opened : NULL, d)) {
 			log_error("%s: out of memory", s->name);
 			return -ENOMEM;
 		}
@@ -203,8 +204,9 @@ static int daemon_init(struct daemon *d)
 	if (!d->shutdown_timer || daemon_signals(d) < 0)
 		return -ENOMEM;
 	instance = settings_text(d->settings, NULL, SET_INSTANCE);
-	d->context.instance = instance ? instance : d->control_path;
-	return 0;
+	d->instance = strdup(instance ? instance : d->control_path);
+	d->context.instance = d->instance;
+	return d->instance ? 0 : -ENOMEM;
 }
 
 static void daemon_fini(struct daemon *d)
@@ -216,16 +218,17 @@ static void daemon_fini(struct daemon *d)
 	for (size_t i = 0; i < sizeof d->signals / sizeof *d->signals; i++)
 		loop_signal_free(d->signals[i]);
 	loop_free(d->loop);
-	settings_free(d->settings);
+	settings_free(d->file);
+	free(d->instance);
 }
 
-int daemon_run(struct settings *settings, const char *config_file, bool urls,
-	char *control_path)
+int daemon_run(
+	const struct args *args, struct settings *file, char *control_path)
 {
 	struct daemon d = {
-		.settings = settings,
-		.config_file = config_file,
-		.urls = urls,
+		.args = args,
+		.file = file,
+		.settings = file ? file : args->settings,
 		.control_path = control_path,
 	};
 

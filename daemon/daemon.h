@@ -12,6 +12,7 @@
 #include <umpio/loop.h>
 #include <umpio/settings.h>
 
+#include "args.h"
 #include "device.h"
 #include "plan.h"
 #include "worker.h"
@@ -26,9 +27,10 @@ struct daemon {
 	struct control_server *control;
 	char *control_path;
 	struct plan_context context;
-	struct settings *settings;
-	const char *config_file; /* NULL: none */
-	bool urls;               /* one device, from the command line */
+	const struct args *args;
+	struct settings *file;           /* NULL: there is none */
+	const struct settings *settings; /* the file's, or the command line's */
+	char *instance;                  /* outlives a reload, as ISIDs do */
 	TAILQ_HEAD(, device) devices;
 	LIST_HEAD(, waiter) waiters; /* api_wait.c */
 	struct loop_signal *signals[3];
@@ -37,10 +39,12 @@ struct daemon {
 	int status; /* enum exit_status */
 };
 
-/* Runs a daemon with `settings` (which become its own) until it is told to
- * end. `control_path` must live. Returns the exit status. */
-int daemon_run(struct settings *settings, const char *config_file, bool urls,
-	char *control_path);
+/* Runs a daemon until it is told to end: with `file`, the settings of the
+ * configuration file (which become its own), or when that is NULL with those of
+ * the command line. `args` and `control_path` must live. Returns the exit
+ * status. */
+int daemon_run(
+	const struct args *args, struct settings *file, char *control_path);
 
 struct device *daemon_find(const struct daemon *daemon, const char *name);
 

@@ -35,46 +35,46 @@ static void prepare_process(void)
 	}
 }
 
-/* The settings to run with: those of the command line, or of the file. */
-static int load(struct args *args, const char **config_file)
+/* The settings to run with: those of the command line, or of the file with the
+ * options of the command line before it. */
+static int load(struct args *args, struct settings **settings)
 {
-	struct settings *read;
 	char why[512];
 
-	*config_file = args->config_file;
+	*settings = NULL;
 	if (args->urls)
 		return 0;
-	if (!*config_file && access(DEFAULT_CONFIG, F_OK) == 0)
-		*config_file = DEFAULT_CONFIG;
-	if (!*config_file)
+	if (!args->config_file && access(DEFAULT_CONFIG, F_OK) == 0)
+		args->config_file = DEFAULT_CONFIG;
+	if (!args->config_file)
 		return 0; /* starts empty and waits for attach */
-	read = settings_read(*config_file, why, sizeof why);
-	if (!read)
+	*settings = settings_read(args->config_file, why, sizeof why);
+	if (!*settings)
 		return refuse(why);
-	settings_free(args->settings);
-	args->settings = read;
+	if (settings_override(*settings, args->settings) < 0)
+		return refuse("out of memory");
 	return 0;
 }
 
 static int run(struct args *args)
 {
 	char control[PATH_MAX];
-	const char *config_file;
-	int status = load(args, &config_file);
+	struct settings *settings;
+	int status = load(args, &settings);
 
 	if (status == 0 && !args->control &&
 		control_default_path(control, sizeof control) < 0)
 		status = refuse("no place for the control socket: "
 				"XDG_RUNTIME_DIR is not set; give --control");
 	if (status != 0) {
-		settings_free(args->settings);
+		settings_free(settings);
 		return status;
 	}
 	if (args->control)
 		snprintf(control, sizeof control, "%s", args->control);
 	log_setup(LOG_LEVEL_INFO, getenv("JOURNAL_STREAM") != NULL);
 	log_start();
-	status = daemon_run(args->settings, config_file, args->urls, control);
+	status = daemon_run(args, settings, control);
 	log_stop();
 	return status;
 }
@@ -82,12 +82,14 @@ static int run(struct args *args)
 int main(int argc, char **argv)
 {
 	struct args args;
+	int status = EXIT_USAGE;
 
 	prepare_process();
 	switch (args_read(&args, argc, argv)) {
-	case ARGS_RUN: return run(&args);
-	case ARGS_DONE: settings_free(args.settings); return EXIT_DONE;
-	case ARGS_WRONG: settings_free(args.settings); return EXIT_USAGE;
+	case ARGS_RUN: status = run(&args); break;
+	case ARGS_DONE: status = EXIT_DONE; break;
+	case ARGS_WRONG: break;
 	}
-	return EXIT_USAGE;
+	settings_free(args.settings);
+	return status;
 }

@@ -94,15 +94,19 @@ int daemon_reload(struct daemon *d, char *why, size_t why_size)
 	struct settings *settings;
 	int err;
 
-	if (!d->config_file) {
+	if (!d->file) {
 		snprintf(why, why_size,
 			"the daemon was started without a configuration file");
 		return -ENOENT;
 	}
-	settings = settings_read(d->config_file, why, why_size);
+	settings = settings_read(d->args->config_file, why, why_size);
 	if (!settings)
 		return -EINVAL;
-	err = plans_make(d, settings, &plans, why, why_size);
+	err = settings_override(settings, d->args->settings);
+	if (err < 0)
+		snprintf(why, why_size, "out of memory");
+	else
+		err = plans_make(d, settings, &plans, why, why_size);
 	if (err < 0) {
 		plans_free(&plans);
 		settings_free(settings);
@@ -112,9 +116,10 @@ int daemon_reload(struct daemon *d, char *why, size_t why_size)
 	close_what_went(d, settings);
 	take_over(d, &plans);
 	plans_free(&plans);
-	settings_free(d->settings);
+	settings_free(d->file);
+	d->file = settings;
 	d->settings = settings;
 	notify_send("READY=1");
-	log_info("reload: %s is in force", d->config_file);
+	log_info("reload: %s is in force", d->args->config_file);
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "section.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -295,4 +296,29 @@ int section_set(struct section *section, const char *key, const char *value,
 	if (err)
 		snprintf(why, why_size, "%s: %s", key, cause);
 	return err;
+}
+
+static void clear_in(struct section *sections, int id)
+{
+	for (; sections; sections = sections->next)
+		value_clear(&sections->values[id]);
+}
+
+int settings_override(struct settings *s, const struct settings *over)
+{
+	for (int id = 0; id < SETTINGS; id++) {
+		const struct setting_value *from = &over->daemon->values[id];
+		struct setting_value *to = &s->daemon->values[id];
+		if (!from->set)
+			continue;
+		assert(setting_info((enum setting)id)->type != SETTING_LIST);
+		clear_in(s->targets, id);
+		clear_in(s->devices, id);
+		value_clear(to);
+		to->set = true;
+		to->number = from->number;
+		if (from->text && !(to->text = strdup(from->text)))
+			return -ENOMEM;
+	}
+	return 0;
 }

@@ -89,6 +89,10 @@ struct section *settings_add(struct settings *s, enum setting_scope scope,
 struct section *settings_find(const struct settings *s,
 	enum setting_scope scope, const char *name);
 
+/* What [daemon] of `over` sets, holds in all of `s`, whatever its sections say:
+ * options of the command line before a file. 0 or -ENOMEM. */
+int settings_override(struct settings *s, const struct settings *over);
+
 /* Sets `key` from text, checking scope, type and range. 0; or -EINVAL and a line
  * in `why` that names key and cause. A LIST grows. */
 int section_set(struct section *section, const char *key, const char *value,

@@ -19,7 +19,8 @@ write_conf() { # PORTALS DEVICE…
 	local portal
 	{
 		echo "[daemon]"
-		echo "initiator-name = $INITIATOR"
+		echo "initiator-name = $INITIATOR.file"
+		echo "instance = control-test"
 		echo "[target array1]"
 		echo "target = $IQN"
 		for portal in $1; do echo "portal = $portal:3260"; done
@@ -53,6 +54,11 @@ done
 equal devices "$(names)" "db0 db1"
 equal policy "$(json '.devices[0].policy' status db1)" failover
 works db0 db0 && works db1 db1 || fail "a device does not work"
+initiators() {
+	tgt t --op show --mode target | sed -n 's/.*Initiator: \([^ ]*\).*/\1/p' |
+		sort -u
+}
+equal "an option before the file" "$(initiators)" "$INITIATOR"
 
 step "wait"
 ctl wait db0
@@ -153,13 +159,14 @@ write_conf "$A2 $A1" "$db0" "$db1"
 kill -HUP "$UMPIOD"
 eventually 10 works db1 db1 || fail "SIGHUP did not bring db1"
 equal devices "$(names)" "db0 db1"
+equal "an option before the file" "$(initiators)" "$INITIATOR"
 
 step "a bad file changes nothing"
 before=$(names; paths)
 write_conf "$A1" "$db0" "colour = red"
-refused 2 "umpio.conf:10: " ctl reload
+refused 2 "umpio.conf:11: " ctl reload
 kill -HUP "$UMPIOD"
-eventually 3 grep -q 'error.*umpio.conf:10' "$T/umpiod.log" ||
+eventually 3 grep -q 'error.*umpio.conf:11' "$T/umpiod.log" ||
 	fail "SIGHUP does not say what is wrong"
 equal "devices and paths" "$(names; paths)" "$before"
 rm "$conf"
