@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Data in both directions, and what a target may not do with it. */
+/* Scenarios 58 to 64: data in both directions and how it is asked for (RFC 7143
+ * 11.3.4, 11.7, 11.8). */
 #include <errno.h>
+#include <string.h>
 
 #include "tests/scenario/s_rig.h"
+
+#define SCSI_CMD 0x01
+#define DATA_OUT 0x05
+#define DATA_IN  0x25
+#define R2T      0x31
 
 static const uint32_t sizes[] = {
 	512, 1024, 65536, 66048, 262144, 524800, S_DATA};
@@ -28,7 +35,7 @@ static void round_trip(void)
 }
 
 /* RFC 7143 13.10, 13.11: the model target complains of each wrong byte. */
-Test(data, unsolicited_and_immediate_in_all_combinations)
+Test(scenario, s058_unsolicited_and_immediate_in_all_combinations)
 {
 	for (unsigned i = 0; i < 16; i++) {
 		s_init();
@@ -42,17 +49,188 @@ Test(data, unsolicited_and_immediate_in_all_combinations)
 	}
 }
 
-Test(data, several_r2ts_and_small_pdus)
+/* The R2T comes with half of the unsolicited data still here. */
+Test(scenario, s059_r2t_ahead_of_the_unsolicited_end)
+{
+	s_init();
+	W.options.early_r2t = true;
+	W.options.immediate_data = false;
+	W.options.max_recv_data_segment_length = 8192;
+	s_start();
+	W.wire->way[T_OUT].capacity = 10000;
+	W.wire->way[T_OUT].rate = 1000000;
+	cr_assert(s_try());
+	s_write(0, 262144, 1);
+	s_wait_done();
+	s_expect_good(&W.commands[0]);
+	for (unsigned i = 0; i < 8; i++)
+		cr_assert_eq(t_get(s_sent(DATA_OUT, i)->bhs, T_TTT), T_NO_TAG);
+	cr_assert(t_get(s_sent(DATA_OUT, 7)->bhs, T_FINAL));
+	cr_assert_neq(t_get(s_sent(DATA_OUT, 8)->bhs, T_TTT), T_NO_TAG);
+	cr_assert_eq(t_get(s_sent(DATA_OUT, 8)->bhs, T_DATA_SN), 0);
+	s_read(0, 262144);
+	s_wait_done();
+	cr_assert(s_pattern_is(&W.commands[0], 262144, 1));
+	s_end();
+}
+
+Test(scenario, s060_four_r2ts_at_once)
+{
+	uint32_t offset = 0;
+
+	s_init();
+	W.options.initial_r2t = true;
+	W.options.immediate_data = false;
+	W.options.max_outstanding_r2t = 4;
+	W.options.max_burst_length = 65536;
+	W.options.max_recv_data_segment_length = 16384;
+	s_up();
+	s_write(0, S_DATA, 1);
+	s_wait_done();
+	s_expect_good(&W.commands[0]);
+	for (unsigned i = 0; i < S_DATA / 16384; i++) {
+		const uint8_t *bhs = s_sent(DATA_OUT, i)->bhs;
+
+		cr_assert_eq(t_get(bhs, T_OFFSET), offset);
+		cr_assert_eq(t_get(bhs, T_DATA_SN), i % 4);
+		offset += 16384;
+	}
+	round_trip();
+	s_end();
+}
+
+Test(scenario, s061_r2ts_of_any_length)
+{
+	static const uint32_t lengths[] = {1, 2, 3, 4095, 65537};
+
+	for (unsigned i = 0; i < 5; i++) {
+		s_init();
+		W.options.initial_r2t = true;
+		W.options.immediate_data = false;
+		W.options.r2t_length = lengths[i];
+		s_up();
+		s_write(0, i < 3 ? 512 : 262144, 1);
+		s_wait_done();
+		s_expect_good(&W.commands[0]);
+		s_end();
+	}
+}
+
+static void breach(uint8_t opcode, unsigned nth, enum t_field field,
+	uint64_t value, const char *text)
+{
+	s_init();
+	s_edit_field(opcode, nth, field, value);
+	s_up();
+	if (opcode == DATA_IN)
+		s_read(0, S_DATA);
+	else
+		s_write(0, S_DATA, 1);
+	s_breach(0, text);
+}
+
+Test(scenario, s061_r2ts_that_ask_for_too_much)
+{
+	breach(R2T, 0, T_DESIRED, 0, "R2T for no data");
+	breach(R2T, 0, T_DESIRED, 262145,
+		"R2T of a length that was not agreed");
+	breach(R2T, 0, T_DESIRED, UINT32_MAX,
+		"R2T of a length that was not agreed");
+	breach(R2T, 3, T_OFFSET, S_DATA, "R2T beyond the expected length");
+	breach(R2T, 0, T_OFFSET, UINT32_MAX, "R2T beyond the expected length");
+	breach(R2T, 0, T_ITT, 0x12345, "R2T for an unknown task");
+	breach(R2T, 0, T_TTT, T_NO_TAG, "R2T without a Target Transfer Tag");
+	breach(R2T, 1, T_DATA_SN, 0, "R2T out of order (R2TSN)");
+	breach(R2T, 1, T_DATA_SN, 2, "R2T out of order (R2TSN)");
+}
+
+Test(scenario, s061_r2t_for_a_read)
+{
+	uint8_t bhs[T_BHS_LEN];
+
+	s_init();
+	s_up();
+	W.target->hold = true;
+	s_read(0, 4096);
+	s_pass(10);
+	t_make(bhs, R2T);
+	t_set(bhs, T_FINAL, 1);
+	t_set(bhs, T_ITT, t_get(s_sent(SCSI_CMD, 0)->bhs, T_ITT));
+	t_set(bhs, T_TTT, 7);
+	t_set(bhs, T_DATA_SN, 0);
+	t_set(bhs, T_OFFSET, 0);
+	t_set(bhs, T_DESIRED, 512);
+	t_conn_stamp(s_conn(), bhs, false);
+	t_conn_send(s_conn(), bhs, NULL, 0);
+	s_breach(0, "R2T for a task that writes nothing");
+}
+
+Test(scenario, s062_parallel_writes)
 {
 	s_init();
 	W.options.initial_r2t = true;
-	W.options.max_outstanding_r2t = 4;
-	W.options.max_burst_length = 65536;
-	W.options.max_recv_data_segment_length = 512;
-	W.config.offer.max_recv_data_segment_length = 512;
-	s_up();
-	round_trip();
+	W.options.max_outstanding_r2t = 2;
+	W.options.r2t_length = 10000;
+	W.options.max_recv_data_segment_length = 3000;
+	s_start();
+	W.wire->way[T_OUT].rate = 50000000;
+	cr_assert(s_try());
+	for (unsigned n = 0; n < 32; n++)
+		s_write(n, 65536, (uint8_t)(7 * n));
+	s_wait_done();
+	for (unsigned n = 0; n < 32; n++)
+		s_read(n, 65536);
+	s_wait_done();
+	for (unsigned n = 0; n < 32; n++)
+		cr_assert(
+			s_pattern_is(&W.commands[n], 65536, (uint8_t)(7 * n)));
 	s_end();
+}
+
+Test(scenario, s063_data_out_of_order)
+{
+	s_init();
+	s_key("DataPDUInOrder", "No");
+	s_refused("rules out");
+	s_init();
+	s_key("DataSequenceInOrder", "No");
+	s_refused("rules out");
+	breach(DATA_IN, 1, T_OFFSET, 0, "Data-In out of order (BufferOffset)");
+	breach(DATA_IN, 1, T_OFFSET, 524288,
+		"Data-In out of order (BufferOffset)");
+	breach(DATA_IN, 1, T_DATA_SN, 5, "Data-In out of order (DataSN)");
+	breach(DATA_IN, 1, T_DATA_SN, 0, "Data-In out of order (DataSN)");
+}
+
+Test(scenario, s064_more_data_than_declared)
+{
+	s_init();
+	W.config.offer.max_recv_data_segment_length = 4096;
+	s_up();
+	s_conn()->max_send_data = 8192;
+	s_read(0, 65536);
+	s_breach(0, "more data in a PDU than we declared to take");
+}
+
+Test(scenario, s064_data_after_the_status)
+{
+	uint8_t bhs[T_BHS_LEN], data[512] = {0};
+
+	s_init();
+	s_up();
+	s_read(0, 4096);
+	s_wait_done();
+	s_expect_good(&W.commands[0]);
+	t_make(bhs, DATA_IN);
+	t_set(bhs, T_FINAL, 1);
+	t_set(bhs, T_ITT, t_get(s_sent(SCSI_CMD, 0)->bhs, T_ITT));
+	t_conn_stamp(s_conn(), bhs, false);
+	t_set(bhs, T_DATA_SN, 0);
+	t_set(bhs, T_OFFSET, 0);
+	t_conn_send(s_conn(), bhs, data, sizeof data);
+	s_wait_down();
+	s_expect_reason("Data-In for an unknown task");
+	s_end_with_breach();
 }
 
 Test(data, bytes_come_in_any_pieces)
@@ -64,211 +242,6 @@ Test(data, bytes_come_in_any_pieces)
 	W.wire->way[T_OUT].capacity = 1000;
 	cr_assert(s_try());
 	round_trip();
-	s_end();
-}
-
-Test(data, the_window_holds_commands_back)
-{
-	s_init();
-	W.options.window = 2;
-	s_up();
-	for (unsigned n = 0; n < S_COMMANDS; n++)
-		s_write(n, 4096, (uint8_t)n);
-	s_wait_done();
-	for (unsigned n = 0; n < S_COMMANDS; n++)
-		s_expect_good(&W.commands[n]);
-	s_end();
-}
-
-/* A hook that changes one PDU of an opcode, the n-th. */
-static struct {
-	uint8_t opcode;
-	unsigned nth;
-	enum t_field field;
-	uint64_t value;
-	enum t_verdict verdict;
-	bool break_data;
-} change;
-
-static enum t_verdict on_tx(void *arg, struct t_conn *c, struct t_pdu *pdu)
-{
-	(void)arg;
-	(void)c;
-	if (t_get(pdu->bhs, T_OPCODE) != change.opcode || change.nth-- != 0)
-		return T_PASS;
-	if (change.field != T_FIELD_COUNT)
-		t_set(pdu->bhs, change.field, change.value);
-	pdu->break_data = change.break_data;
-	return change.verdict;
-}
-
-/* The connection must end, and the command as unknown. */
-static void breach(struct s_command *c, const char *reason)
-{
-	s_wait_down();
-	s_expect(c, PATH_UNKNOWN, -ECONNRESET);
-	s_expect_reason(reason);
-	cr_assert(W.down.was_up);
-	cr_assert_eq(W.down.cure, PATH_RETRY);
-	s_end_with_breach();
-}
-
-static void set_change(
-	uint8_t opcode, unsigned nth, enum t_field field, uint64_t value)
-{
-	s_init();
-	change.opcode = opcode;
-	change.nth = nth;
-	change.field = field;
-	change.value = value;
-	change.verdict = T_PASS;
-	change.break_data = false;
-	s_up();
-	W.hooks.tx = on_tx;
-}
-
-Test(data, data_in_beyond_the_end)
-{
-	set_change(0x25, 0, T_OFFSET, 4096);
-	breach(s_read(0, 4096), "Data-In out of order (BufferOffset)");
-}
-
-Test(data, data_in_skips_a_number)
-{
-	set_change(0x25, 1, T_DATA_SN, 5);
-	breach(s_read(0, S_DATA), "Data-In out of order (DataSN)");
-}
-
-Test(data, data_in_for_an_unknown_task)
-{
-	set_change(0x25, 0, T_ITT, 0x12345);
-	breach(s_read(0, 4096), "Data-In for an unknown task");
-}
-
-Test(data, response_for_an_unknown_task)
-{
-	set_change(0x21, 0, T_ITT, 99);
-	breach(s_write(0, 4096, 1), "SCSI Response for an unknown task");
-}
-
-Test(data, r2t_beyond_the_end)
-{
-	set_change(0x31, 0, T_DESIRED, 262144);
-	breach(s_write(0, 65536 + 4096, 1), "R2T beyond the expected length");
-}
-
-Test(data, r2t_longer_than_a_burst)
-{
-	set_change(0x31, 0, T_DESIRED, 262145);
-	breach(s_write(0, S_DATA, 1), "R2T of a length that was not agreed");
-}
-
-Test(data, r2t_out_of_order)
-{
-	set_change(0x31, 1, T_DATA_SN, 0);
-	breach(s_write(0, S_DATA, 1), "R2T out of order (R2TSN)");
-}
-
-Test(data, a_lost_status_ends_the_connection)
-{
-	set_change(0x21, 0, T_FIELD_COUNT, 0);
-	change.verdict = T_DROP;
-	s_write(0, 4096, 1);
-	s_pass(10);
-	cr_assert_eq(W.open, 1);
-	breach(s_write(1, 4096, 1), "a status was lost");
-}
-
-Test(data, a_status_that_comes_again_is_ignored)
-{
-	struct s_command *c;
-
-	set_change(0x21, 1, T_STAT_SN, 0xfffffffe);
-	s_write(0, 4096, 1);
-	s_wait_done();
-	c = s_write(1, 4096, 1);
-	s_pass(50);
-	cr_assert_eq(c->done, 0);
-	path_stop(W.path, true);
-	s_wait_down();
-	s_expect(c, PATH_UNKNOWN, -ECONNRESET);
-	s_end_with_breach();
-}
-
-/* RFC 7143 11.4.5: GOOD, and less than all of it. */
-Test(data, short_data_is_no_success)
-{
-	struct s_command *c;
-
-	set_change(0x25, 1, T_FIELD_COUNT, 0);
-	change.verdict = T_DROP;
-	c = s_read(0, 4096 + 262144);
-	s_wait_done();
-	cr_assert_neq(c->cmd.result.outcome, PATH_DONE);
-	s_end_with_breach();
-}
-
-Test(data, a_residual_that_does_not_add_up)
-{
-	struct s_command *c;
-
-	set_change(0x21, 0, T_FLAGS, 0x82); /* U, of 0 bytes: all moved */
-	change.field = T_RESIDUAL;
-	change.value = 512;
-	c = s_read(0, 4096);
-	s_wait_done();
-	s_expect_good(c); /* RESIDUAL without U is not looked at */
-	change.nth = 0;
-	change.field = T_FLAGS;
-	change.value = 0x84; /* O and nothing else: all moved, more was there */
-	c = s_read(0, 4096);
-	s_wait_done();
-	s_expect(c, PATH_DONE, 0);
-	cr_assert(c->cmd.result.overflow);
-	s_end_with_breach();
-}
-
-Test(data, target_failure_is_unknown)
-{
-	struct s_command *c;
-
-	set_change(0x21, 0, T_RESPONSE, 1);
-	c = s_write(0, 4096, 1);
-	s_wait_done();
-	s_expect(c, PATH_UNKNOWN, -EREMOTEIO);
-	cr_assert_eq(W.downs, 0);
-	s_end_with_breach();
-}
-
-Test(data, a_data_digest_error)
-{
-	struct path_counters counters;
-
-	set_change(0x25, 0, T_FIELD_COUNT, 0);
-	change.break_data = true;
-	s_read(0, 4096);
-	s_wait_down();
-	path_counters(W.path, &counters);
-	cr_assert_eq(counters.digest_errors, 1);
-	breach(&W.commands[0], "data digest error in a");
-}
-
-Test(data, sense_comes_whole)
-{
-	struct s_command *c;
-
-	s_init();
-	W.options.attention = true;
-	s_up();
-	c = s_ready(0);
-	s_wait_done();
-	s_expect(c, PATH_DONE, 0);
-	cr_assert_eq(c->cmd.result.status, 2);
-	cr_assert_eq(c->cmd.result.sense_len, 18);
-	cr_assert_eq(c->cmd.result.sense[12], 0x29);
-	s_ready(0);
-	s_wait_done();
-	s_expect_good(c);
 	s_end();
 }
 
