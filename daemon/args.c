@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "activation.h"
+
 #define ARG_MAX_SETS 256
 
 /* An option that is a setting in short form: applied when the device has its
@@ -160,7 +162,7 @@ static int apply_urls(struct reader *r, char **urls)
 		return fail(r, "URLs and --config exclude each other");
 	for (unsigned i = 0; i < r->nsets; i++)
 		frontend |= is_frontend(&r->sets[i]);
-	if (!frontend)
+	if (!frontend && !activation_count())
 		return fail(r, "a URL without a frontend: add --nbd or --fuse");
 	device = settings_add(r->args->settings, SETTING_DEVICE, r->name);
 	if (!device)

@@ -8,6 +8,7 @@
 #include <umpio/base/log.h>
 #include <umpio/control.h>
 
+#include "activation.h"
 #include "api.h"
 #include "api_wait.h"
 #include "notify.h"
@@ -43,7 +44,8 @@ void daemon_changed(struct daemon *d, struct device *dev)
 void daemon_ready(struct daemon *d, const struct device *dev)
 {
 	char frontends[4096];
-	FILE *to = getenv("LISTEN_FDS") ? stderr : stdout;
+	/* Whoever opened our sockets may have no use for our output. */
+	FILE *to = activation_count() ? stderr : stdout;
 
 	device_frontends(dev, frontends, sizeof frontends);
 	fprintf(to, "%s ready: %llu bytes, %u/%u paths%s%s\n", dev->plan->name,

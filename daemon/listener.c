@@ -2,6 +2,7 @@
 #include "listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 struct listener {
 	struct nbds_server *server;
 	struct addr at;
+	int fd; /* of the service manager; -1: our own */
 	unsigned users;
 	LIST_ENTRY(listener) link;
 };
@@ -33,13 +35,15 @@ static int listener_address(const struct plan_nbd *nbd, struct addr *at)
 	return addr_from_endpoint(at, &tcp);
 }
 
-static struct listener *listener_find(const struct addr *at)
+static struct listener *listener_find(const struct addr *at, int fd)
 {
 	struct listener *l;
 
 	LIST_FOREACH (l, &listeners, link)
-		if (l->at.len == at->len &&
-			memcmp(&l->at.ss, &at->ss, at->len) == 0)
+		if (l->fd == fd &&
+			(fd != -1 || (l->at.len == at->len &&
+					     memcmp(&l->at.ss, &at->ss,
+						     at->len) == 0)))
 			return l;
 	return NULL;
 }
@@ -55,38 +59,53 @@ static const char *listen_cause(int err)
 	}
 }
 
+/* The service manager's socket outlives us, so the server gets a duplicate. */
+static struct nbds_server *listener_open(struct loop *loop, int fd,
+	const struct addr *at, const struct nbds_options *options, int *err)
+{
+	int own = fd == -1 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd != -1 && own == -1) {
+		*err = -errno;
+		return NULL;
+	}
+	return nbds_server_new(loop, at, own, options, err);
+}
+
 struct nbds_server *listener_get(struct loop *loop, const struct plan_nbd *nbd,
 	unsigned max_clients, char *why, size_t why_size)
 {
 	const struct nbds_options options = {.max_clients = max_clients};
 	struct listener *l;
 	struct addr at;
-	int err = listener_address(nbd, &at);
+	int err = nbd->fd == -1 ? listener_address(nbd, &at) : 0;
 
 	if (err < 0) {
 		snprintf(why, why_size, "nbd %s: not a numeric address",
 			nbd->text);
 		return NULL;
 	}
-	l = listener_find(&at);
+	l = listener_find(&at, nbd->fd);
 	if (l) {
 		l->users++;
 		return l->server;
 	}
 	l = calloc(1, sizeof *l);
 	if (l)
-		l->server = nbds_server_new(loop, &at, -1, &options, &err);
+		l->server = listener_open(loop, nbd->fd, &at, &options, &err);
 	if (!l || !l->server) {
 		snprintf(why, why_size, "nbd %s: cannot listen: %s", nbd->text,
 			l ? listen_cause(err) : "out of memory");
 		free(l);
 		return NULL;
 	}
+	at = *nbds_server_addr(l->server);
 	if (!addr_is_loopback(&at))
 		log_warn("nbd %s: reachable from other hosts without TLS; "
 			 "anyone who can connect can read and write",
 			nbd->text);
 	l->at = at;
+	l->fd = nbd->fd;
 	l->users = 1;
 	LIST_INSERT_HEAD(&listeners, l, link);
 	return l->server;

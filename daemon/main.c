@@ -9,6 +9,7 @@
 #include <umpio/control.h>
 #include <unistd.h>
 
+#include "activation.h"
 #include "args.h"
 #include "daemon.h"
 
@@ -84,7 +85,11 @@ int main(int argc, char **argv)
 	struct args args;
 	int status = EXIT_USAGE;
 
+	char why[128] = "";
+
 	prepare_process();
+	if (activation_take(why, sizeof why) < 0)
+		return refuse(why);
 	switch (args_read(&args, argc, argv)) {
 	case ARGS_RUN: status = run(&args); break;
 	case ARGS_DONE: status = EXIT_DONE; break;

@@ -8,6 +8,7 @@
 #include <umpio/base/units.h>
 #include <umpio/scsi/lun.h>
 
+#include "plan_frontend.h"
 #include "plan_path.h"
 
 /* What is at hand while a plan is made. */
@@ -231,27 +232,14 @@ static int draft_paths(struct draft *d)
 
 static int draft_nbd(struct draft *d)
 {
-	char *const *list = settings_list(d->settings, d->device, SET_NBD);
-	struct plan *plan = d->plan;
+	char why[256];
+	const char *key;
+	int err = plan_frontend_nbd(
+		d->plan, d->settings, d->device, &key, why, sizeof why);
 
-	while (list[plan->nnbd])
-		plan->nnbd++;
-	plan->nbd = calloc(plan->nnbd + 1, sizeof *plan->nbd);
-	if (!plan->nbd)
+	if (err == -ENOMEM)
 		return out_of_memory(d);
-	for (unsigned i = 0; i < plan->nnbd; i++) {
-		char why[256];
-
-		if (nbd_address_parse(&plan->nbd[i].address, list[i], why,
-			    sizeof why) < 0)
-			return refuse(d, "nbd", why);
-		plan->nbd[i].text = strdup(list[i]);
-		if (!plan->nbd[i].text)
-			return out_of_memory(d);
-	}
-	plan->nbd_max_clients = (unsigned)settings_number(
-		d->settings, d->device, SET_NBD_MAX_CLIENTS);
-	return 0;
+	return err ? refuse(d, key, why) : 0;
 }
 
 static int draft_fuse(struct draft *d)
@@ -348,12 +336,10 @@ void plan_free(struct plan *plan)
 		return;
 	for (unsigned i = 0; i < plan->npaths; i++)
 		plan_path_free(plan->paths[i]);
-	for (unsigned i = 0; plan->nbd && i < plan->nnbd; i++)
-		free(plan->nbd[i].text);
+	plan_frontend_free(plan);
 	for (unsigned i = 0; plan->fuse && i < plan->nfuse; i++)
 		free(plan->fuse[i]);
 	free(plan->paths);
-	free(plan->nbd);
 	free(plan->fuse);
 	free(plan->policy);
 	free(plan->name);
@@ -409,14 +395,11 @@ bool plan_same_ways(const struct plan *a, const struct plan *b)
 
 bool plan_same_frontends(const struct plan *a, const struct plan *b)
 {
-	if (a->nnbd != b->nnbd || a->nfuse != b->nfuse ||
+	if (!plan_frontend_equal(a, b) || a->nfuse != b->nfuse ||
 		a->device.read_only != b->device.read_only ||
 		a->fblk.cache != b->fblk.cache ||
 		a->fblk.allow_other != b->fblk.allow_other)
 		return false;
-	for (unsigned i = 0; i < a->nnbd; i++)
-		if (strcmp(a->nbd[i].text, b->nbd[i].text) != 0)
-			return false;
 	for (unsigned i = 0; i < a->nfuse; i++)
 		if (strcmp(a->fuse[i], b->fuse[i]) != 0)
 			return false;
