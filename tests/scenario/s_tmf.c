@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Commands that are given up: ABORT TASK, LOGICAL UNIT RESET, the end. */
+/* Scenarios 71 to 74: commands that are given up: ABORT TASK, LOGICAL UNIT
+ * RESET, the end (RFC 7143 4.2.2.3.3, 11.5, 11.6). */
 #include <errno.h>
 
 #include "tests/scenario/s_rig.h"
 
-/* Requests that the target never sees, and another answer than its own. */
-static struct {
-	unsigned drop, functions[16];
-	int answer; /* -1: as it is */
-} tmf;
+#define TMF_REQ 0x02
+#define TMF_RSP 0x22
+#define ABORT   1
+#define RESET   5
+
+/* Requests that the target never sees. */
+static unsigned drop;
 
 static enum t_verdict on_rx(
 	void *arg, struct t_conn *c, uint8_t *bhs, uint8_t *data, uint32_t len)
@@ -17,30 +20,26 @@ static enum t_verdict on_rx(
 	(void)c;
 	(void)data;
 	(void)len;
-	if (t_get(bhs, T_OPCODE) != 2)
+	if (t_get(bhs, T_OPCODE) != TMF_REQ)
 		return T_PASS;
-	tmf.functions[t_get(bhs, T_FUNCTION) & 15]++;
-	return tmf.drop > 0 && tmf.drop-- ? T_DROP : T_PASS;
+	return drop > 0 && drop-- ? T_DROP : T_PASS;
 }
 
-static enum t_verdict on_tx(void *arg, struct t_conn *c, struct t_pdu *pdu)
+/* Requests with that function. */
+static unsigned asked(unsigned function)
 {
-	(void)arg;
-	(void)c;
-	if (t_get(pdu->bhs, T_OPCODE) != 0x22)
-		return T_PASS;
-	if (tmf.answer >= 0)
-		t_set(pdu->bhs, T_RESPONSE, tmf.answer);
-	return T_PASS;
+	unsigned n = 0;
+
+	for (unsigned i = 0; s_sent(TMF_REQ, i); i++)
+		n += t_get(s_sent(TMF_REQ, i)->bhs, T_FUNCTION) == function;
+	return n;
 }
 
 static void begin(void)
 {
 	s_init();
-	tmf.drop = 0;
-	tmf.answer = -1;
+	drop = 0;
 	W.hooks.rx = on_rx;
-	W.hooks.tx = on_tx;
 	W.config.timeouts.abort = 2 * NS_PER_S;
 	W.config.timeouts.lun_reset = 3 * NS_PER_S;
 	W.config.timeouts.ping_interval = 0;
@@ -48,7 +47,7 @@ static void begin(void)
 	W.target->hold = true;
 }
 
-Test(tmf, an_abort_ends_the_command_alone)
+Test(scenario, s071_abort_ends_the_command_alone)
 {
 	begin();
 	s_write(0, 4096, 1);
@@ -59,7 +58,7 @@ Test(tmf, an_abort_ends_the_command_alone)
 	s_pass(10);
 	s_expect(&W.commands[0], PATH_UNKNOWN, -ECANCELED);
 	cr_assert_eq(W.commands[1].done, 0);
-	cr_assert_eq(tmf.functions[1], 1);
+	cr_assert_eq(asked(ABORT), 1);
 	s_fence(); /* the target has confirmed it */
 	s_pass(1);
 	cr_assert_eq(W.fences, 1);
@@ -68,6 +67,116 @@ Test(tmf, an_abort_ends_the_command_alone)
 	s_wait_done();
 	s_expect_good(&W.commands[1]);
 	s_end();
+}
+
+Test(scenario, s071_the_answer_that_crosses_wins)
+{
+	begin();
+	W.wire->way[T_IN].delay_ns = 50 * NS_PER_MS;
+	s_write(0, 4096, 1);
+	s_pass(10);
+	t_target_release(W.target);
+	path_abort(W.path, &W.commands[0].cmd);
+	s_wait_done();
+	s_expect_good(&W.commands[0]);
+	s_pass(200);
+	/* Its tag is free again only now. */
+	s_read(1, 4096);
+	s_wait_done();
+	s_expect_good(&W.commands[1]);
+	cr_assert_eq(W.downs, 0);
+	s_end();
+}
+
+Test(scenario, s071_no_such_task_ends_it_too)
+{
+	begin();
+	s_write(0, 4096, 1);
+	s_pass(10);
+	s_edit_field(TMF_RSP, 0, T_RESPONSE, 1);
+	path_abort(W.path, &W.commands[0].cmd);
+	s_wait_done();
+	s_expect(&W.commands[0], PATH_UNKNOWN, -ECANCELED);
+	cr_assert_eq(W.downs, 0);
+	s_end();
+}
+
+Test(scenario, s072_unanswered_abort_resets_the_unit)
+{
+	begin();
+	s_write(0, 4096, 1);
+	s_read(1, 4096);
+	s_pass(10);
+	drop = 1;
+	path_abort(W.path, &W.commands[0].cmd);
+	s_pass(1000);
+	cr_assert_eq(W.open, 2);
+	s_wait_done();
+	cr_assert_eq(asked(RESET), 1);
+	s_expect(&W.commands[0], PATH_UNKNOWN, -ECANCELED);
+	s_expect(&W.commands[1], PATH_UNKNOWN, -ECANCELED);
+	cr_assert_eq(W.downs, 0);
+	s_end();
+}
+
+Test(scenario, s072_silence_escalates_to_the_end_in_time)
+{
+	uint64_t began;
+
+	begin();
+	s_write(0, 4096, 1);
+	s_pass(10);
+	began = loop_now(W.loop);
+	s_conn()->silent = true;
+	path_abort(W.path, &W.commands[0].cmd);
+	s_wait_down();
+	cr_assert(loop_now(W.loop) - began < 6 * NS_PER_S);
+	s_expect_reason("no answer to task management");
+	s_end();
+}
+
+/* Until the reset is answered, data that is asked for is sent (RFC 7143
+ * 4.2.2.3.3 a). */
+Test(scenario, s073_r2t_while_the_unit_is_reset)
+{
+	struct s_edit *held;
+
+	begin();
+	W.target->hold = false;
+	held = s_edit(0x31, 0);
+	held->verdict = T_HOLD;
+	s_write(0, S_DATA, 1);
+	s_pass(10);
+	drop = 2;
+	path_abort(W.path, &W.commands[0].cmd);
+	s_pass(2500);
+	cr_assert_eq(asked(RESET), 1);
+	cr_assert_eq(W.open, 1);
+	t_conn_release(s_conn());
+	s_pass(10);
+	cr_assert_eq(t_get(s_sent(0x05, s_count(0x05) - 1)->bhs, T_OFFSET) +
+			     s_sent(0x05, s_count(0x05) - 1)->len,
+		S_DATA);
+	s_expect_good(&W.commands[0]);
+	s_end_with_breach();
+}
+
+Test(scenario, s074_refusals_escalate_to_the_end)
+{
+	static const int answers[] = {2, 3, 4, 5, 6, 255};
+
+	for (unsigned i = 0; i < 6; i++) {
+		begin();
+		s_write(0, 4096, 1);
+		s_pass(10);
+		s_edit_field(TMF_RSP, 0, T_RESPONSE, answers[i])->times = 2;
+		path_abort(W.path, &W.commands[0].cmd);
+		s_wait_down();
+		cr_assert_eq(asked(RESET), 1);
+		s_expect(&W.commands[0], PATH_UNKNOWN, -ECANCELED);
+		s_expect_reason("LOGICAL UNIT RESET");
+		s_end_with_breach();
+	}
 }
 
 Test(tmf, a_deadline_aborts)
@@ -82,7 +191,7 @@ Test(tmf, a_deadline_aborts)
 	s_pass(300);
 	for (unsigned i = 0; i < 4; i++)
 		s_expect(&W.commands[i], PATH_UNKNOWN, -ETIMEDOUT);
-	cr_assert_eq(tmf.functions[1], 4);
+	cr_assert_eq(asked(ABORT), 4);
 	cr_assert_eq(W.downs, 0);
 	s_end();
 }
@@ -102,88 +211,5 @@ Test(tmf, a_deadline_in_the_line_for_the_window)
 	path_abort(W.path, &W.commands[2].cmd);
 	s_pass(1);
 	s_expect(&W.commands[2], PATH_NOT_SENT, -ECANCELED);
-	s_end();
-}
-
-Test(tmf, the_answer_of_the_command_wins)
-{
-	begin();
-	W.wire->way[T_IN].delay_ns = 50 * NS_PER_MS;
-	s_write(0, 4096, 1);
-	s_pass(10);
-	t_target_release(W.target);
-	path_abort(W.path, &W.commands[0].cmd);
-	s_wait_done();
-	s_expect_good(&W.commands[0]);
-	s_pass(200);
-	/* Its tag is free again only now. */
-	s_read(1, 4096);
-	s_wait_done();
-	s_expect_good(&W.commands[1]);
-	cr_assert_eq(W.downs, 0);
-	s_end();
-}
-
-Test(tmf, no_such_task_ends_it_too)
-{
-	begin();
-	s_write(0, 4096, 1);
-	s_pass(10);
-	tmf.answer = 1;
-	path_abort(W.path, &W.commands[0].cmd);
-	s_wait_done();
-	s_expect(&W.commands[0], PATH_UNKNOWN, -ECANCELED);
-	cr_assert_eq(W.downs, 0);
-	s_end();
-}
-
-Test(tmf, an_unanswered_abort_resets_the_unit)
-{
-	begin();
-	s_write(0, 4096, 1);
-	s_read(1, 4096);
-	s_pass(10);
-	tmf.drop = 1;
-	path_abort(W.path, &W.commands[0].cmd);
-	s_pass(1000);
-	cr_assert_eq(W.open, 2);
-	s_wait_done();
-	cr_assert_eq(tmf.functions[5], 1);
-	s_expect(&W.commands[0], PATH_UNKNOWN, -ECANCELED);
-	s_expect(&W.commands[1], PATH_UNKNOWN, -ECANCELED);
-	cr_assert_eq(W.downs, 0);
-	s_end();
-}
-
-Test(tmf, refusals_escalate_to_the_end)
-{
-	static const int answers[] = {2, 5, 6, 255};
-
-	for (unsigned i = 0; i < 4; i++) {
-		begin();
-		s_write(0, 4096, 1);
-		s_pass(10);
-		tmf.answer = answers[i];
-		path_abort(W.path, &W.commands[0].cmd);
-		s_wait_down();
-		s_expect(&W.commands[0], PATH_UNKNOWN, -ECANCELED);
-		s_expect_reason("LOGICAL UNIT RESET");
-		s_end_with_breach();
-	}
-}
-
-Test(tmf, silence_escalates_to_the_end_in_time)
-{
-	uint64_t began;
-
-	begin();
-	s_write(0, 4096, 1);
-	s_pass(10);
-	began = loop_now(W.loop);
-	s_conn()->silent = true;
-	path_abort(W.path, &W.commands[0].cmd);
-	s_wait_down();
-	cr_assert(loop_now(W.loop) - began < 6 * NS_PER_S);
-	s_expect_reason("no answer to task management");
 	s_end();
 }
