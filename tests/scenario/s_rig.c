@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <umpio/base/buf.h>
 
 #define MINUTE (60 * NS_PER_S)
 
@@ -257,6 +258,7 @@ void s_init(void)
 	W.sent = calloc(S_SENT_MAX, sizeof *W.sent);
 	t_target_options_init(&W.options);
 	W.options.lun = 1ull << 48;
+	W.disk.blocks = (uint64_t)S_COMMANDS * S_DATA / 512;
 	iscsi_config_init(&W.config);
 	W.config.initiator_name = "iqn.2026-01.org.example:scenario";
 	W.config.target_name = W.options.name;
@@ -270,14 +272,12 @@ void s_init(void)
 
 void s_start(void)
 {
-	struct t_lun_options lun = {
-		.blocks = (uint64_t)S_COMMANDS * S_DATA / 512};
 	int err;
 
 	W.loop = loop_new();
 	W.at = t_addr("127.0.0.1:3260");
 	W.wire = t_wire_at(&W.at);
-	W.lun = t_lun_new(&lun);
+	W.lun = t_lun_new(&W.disk);
 	W.target = t_target_new(W.loop, W.lun, &W.options);
 	W.target->hooks = &hooks;
 	W.listener = stream_listen(W.loop, &W.at, 0, accepted, NULL, &err);
@@ -285,8 +285,6 @@ void s_start(void)
 	W.path = iscsi_path_new(W.loop, &W.config);
 	cr_assert(W.path);
 	W.path->events = &events;
-	for (unsigned i = 0; i < S_COMMANDS; i++)
-		W.commands[i].data = malloc(S_DATA);
 }
 
 static bool settled(void *arg)
@@ -346,6 +344,7 @@ static void finish(void)
 	path_stop(W.path, true);
 	t_loop_run_until(W.loop, settled, &sum, NS_PER_S);
 	path_free(W.path);
+	cr_assert_eq(buf_pool_used(loop_pool(W.loop)), 0);
 	stream_listener_free(W.listener);
 	t_target_free(W.target);
 	t_lun_free(W.lun);
@@ -380,10 +379,19 @@ static void done(struct path_cmd *cmd)
 	W.open--;
 }
 
+static struct s_command *with_data(unsigned n)
+{
+	struct s_command *c = &W.commands[n];
+
+	if (!c->data)
+		c->data = malloc(S_DATA);
+	return c;
+}
+
 struct s_command *s_command(
 	unsigned n, enum path_direction direction, uint32_t len)
 {
-	struct s_command *c = &W.commands[n];
+	struct s_command *c = with_data(n);
 
 	c->done = 0;
 	c->cmd.direction = (uint8_t)direction;
@@ -399,7 +407,7 @@ struct s_command *s_command(
 
 struct s_command *s_read(unsigned n, uint32_t len)
 {
-	struct s_command *c = &W.commands[n];
+	struct s_command *c = with_data(n);
 
 	memset(c->data, 0xee, len);
 	cdb_read(c->cmd.cdb, n * (S_DATA / 512), len / 512, 0);
@@ -413,7 +421,7 @@ static uint8_t pattern(uint32_t at, uint8_t seed)
 
 struct s_command *s_write(unsigned n, uint32_t len, uint8_t seed)
 {
-	struct s_command *c = &W.commands[n];
+	struct s_command *c = with_data(n);
 
 	for (uint32_t i = 0; i < len; i++)
 		c->data[i] = pattern(i, seed);
@@ -498,4 +506,33 @@ void s_breach(unsigned n, const char *text)
 	cr_assert(W.down.was_up);
 	cr_assert_eq(W.down.cure, PATH_RETRY);
 	s_end_with_breach();
+}
+
+uint32_t s_tag(unsigned nth)
+{
+	const struct s_pdu *pdu = s_sent(0x01, nth);
+
+	cr_assert(pdu);
+	return (uint32_t)t_get(pdu->bhs, T_ITT);
+}
+
+void s_make(uint8_t bhs[T_BHS_LEN], uint8_t opcode, unsigned n)
+{
+	t_make(bhs, opcode);
+	t_set(bhs, T_FINAL, 1);
+	t_set(bhs, T_ITT, s_tag(n));
+	if (opcode == 0x21 || opcode == 0x22 || opcode == 0x31)
+		t_set(bhs, T_TTT, 0);
+}
+
+void s_inject(uint8_t bhs[T_BHS_LEN], const void *data, uint32_t len)
+{
+	unsigned op = (unsigned)t_get(bhs, T_OPCODE);
+	bool status = op != 0x31 && op != 0x20 &&
+		      (op != 0x25 || t_get(bhs, T_HAS_STATUS));
+
+	if (op == 0x20 && t_get(bhs, T_ITT) != T_NO_TAG)
+		status = true;
+	t_conn_stamp(s_conn(), bhs, status);
+	t_conn_send(s_conn(), bhs, data, len);
 }

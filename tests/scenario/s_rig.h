@@ -59,6 +59,7 @@ struct s_world {
 	struct addr at;
 	struct t_wire *wire;
 	struct t_lun *lun;
+	struct t_lun_options disk;       /* likewise: set before s_start() */
 	struct t_target_options options; /* set before s_start() */
 	struct iscsi_config config;      /* likewise */
 	struct t_target *target;
@@ -138,6 +139,14 @@ struct s_command *s_command(
 void s_refused(const char *text);
 /* The connection ends for a reason with `text`, and command `n` as unknown. */
 void s_breach(unsigned n, const char *text);
+
+/* A PDU of the target's own making, for the tag of command `n`: fields of the
+ * opcode at will, then s_inject() stamps and sends it. */
+void s_make(uint8_t bhs[T_BHS_LEN], uint8_t opcode, unsigned n);
+void s_inject(uint8_t bhs[T_BHS_LEN], const void *data, uint32_t len);
+
+/* The initiator's tag of the nth SCSI Command that it has sent. */
+uint32_t s_tag(unsigned nth);
 
 /* The target's first living connection. */
 struct t_conn *s_conn(void);
