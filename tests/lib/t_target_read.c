@@ -28,14 +28,13 @@ static uint32_t cut(const struct t_task *task, uint32_t at, uint32_t burst)
 }
 
 /* The last Data-In with the status of the task. */
-static void add_status(struct t_task *task, uint8_t *bhs)
+static void add_status(struct t_task *task, uint8_t *bhs, bool fresh)
 {
 	struct t_conn *c = task->conn;
-	bool first = task->sent_sn == 0;
 
-	if (first)
+	if (fresh)
 		task->stat_sn = c->stat_sn;
-	t_conn_stamp(c, bhs, first);
+	t_conn_stamp(c, bhs, fresh);
 	t_set(bhs, T_STAT_SN, task->stat_sn);
 	t_set(bhs, T_HAS_STATUS, 1);
 	t_set(bhs, T_STATUS, task->result.status);
@@ -66,7 +65,10 @@ static bool send_data_in(
 	t_conn_stamp(c, bhs, false);
 	t_set(bhs, T_STAT_SN, 0);
 	if (status)
-		add_status(task, bhs);
+		add_status(task, bhs, sn >= task->sent_sn);
+	if (sn >= task->sent_sn)
+		task->sent_sn = sn + 1;
+	task->lost[sn] = true;
 	whole = t_conn_put(c, bhs, task->data + at, len);
 	if (c->state == T_DEAD)
 		return false;
@@ -87,7 +89,6 @@ bool t_task_send_data(struct t_task *task, uint32_t from, uint32_t count)
 					(at + len) % burst == 0))
 			return false;
 	}
-	task->sent_sn = sn;
 	return true;
 }
 
@@ -108,6 +109,7 @@ void t_task_ack(struct t_task *task, uint32_t sn)
 void t_task_resegment(struct t_task *task)
 {
 	task->segment = task->conn->max_send_data;
+	task->sent_sn = task->acked_sn;
 	task->ack_ttt = ++task->conn->session->next_ttt;
 	task->collapsed = false;
 }
