@@ -29,7 +29,8 @@ slowest_ms() { # NAME
 	sed -n '/^{/,$p' "$T/$1.json" |
 		jq '[.jobs[0] | .read, .write | .lat_ns.max] | max / 1e6 | ceil'
 }
-# The oldest connection each time, and only while all paths are there.
+# The oldest connection each time, and only while all paths are there: a path
+# that has flapped takes longer to come back.
 lose_paths() { # PID
 	while kill -0 "$1" 2>/dev/null; do
 		if has_active 2 && [ "$(tgt_connections t | wc -l)" -eq 2 ]; then
@@ -61,7 +62,7 @@ run() {
 	failovers=$(json '.devices[0].failovers' stats)
 	echo "$name: $lost paths lost, $failovers failovers, slowest request" \
 		"$slow ms, without faults $calm ms"
-	[ "$lost" -ge $((lasts / 3)) ] || fail "only $lost paths were lost"
+	[ "$lost" -ge $((lasts / 5)) ] || fail "only $lost paths were lost"
 	[ "$failovers" -gt 0 ] || fail "stats show no failover"
 	both_lost || fail "only one of the paths was ever lost"
 	sanitized || [ "$slow" -le $((calm + limit_ms)) ] ||
