@@ -87,7 +87,8 @@ void t_conn_dead(struct t_conn *c)
 	c->state = T_DEAD;
 	outq_drop(&c->out);
 	conn_drop_held(c);
-	if (s && s->error_recovery_level == 2 && !c->closing)
+	if (s && s->error_recovery_level == 2 && !c->closing &&
+		c->target->options.manner != T_LIKE_TGT)
 		t_park(c);
 	else if (s)
 		t_session_drop_tasks(s, c);

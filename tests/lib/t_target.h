@@ -42,8 +42,9 @@ struct t_portal {
  * MaxRecvDataSegmentLength; a Data SNACK whose RunLength reaches the last
  * DataSN is rejected 09, R-Data 04; a DataACK not above the last one ends the
  * connection; A also comes with the last Data-In; a lost connection is noticed
- * after 2 s, and then announced. Like tgt: a SNACK ends the connection, TASK
- * REASSIGN gets 5, Logout for recovery closes nothing and says 0. */
+ * after 2 s, and then announced. Like tgt: a SNACK or an old CmdSN ends the
+ * connection, nothing is parked, TASK REASSIGN gets 5, Logout for recovery
+ * closes nothing and says 0. */
 enum t_manner { T_STANDARD, T_LIKE_LIO, T_LIKE_TGT };
 
 /* TaskReporting, RFC 7143 13.23 */
@@ -149,7 +150,8 @@ struct t_fault {
 
 struct t_hooks {
 	/* The initiator's PDU, before the target sees it: may be changed. The
-	 * target's checks see it as it is then. T_PASS or T_DROP. */
+	 * target's checks see it as it is then. T_PASS or T_DROP, which is a
+	 * loss on the way as T_LOSE is. */
 	enum t_verdict (*rx)(void *arg, struct t_conn *c, uint8_t *bhs,
 		uint8_t *data, uint32_t len);
 	/* A PDU that the target is about to send, with its numbers: may be
@@ -214,8 +216,8 @@ struct t_parked {
 
 /* What was seen of a command, to know a retry by. */
 struct t_seen {
-	bool valid;
-	uint32_t cmd_sn, crc;
+	bool valid, has_data; /* its data are known, too */
+	uint32_t cmd_sn, crc, data_crc;
 	uint16_t cid;
 };
 
@@ -298,6 +300,7 @@ struct t_target {
 	void *hooks_arg;
 	bool hold;   /* complete commands wait for t_target_release() */
 	bool frozen; /* MaxCmdSN stands still */
+	bool noisy;  /* the wire flips bits: a wrong digest is no breach */
 	bool refuse; /* login is answered 0301, service unavailable */
 	uint16_t next_tsih;
 	/* What the initiator did wrong: their number, and the first of them. */

@@ -8,14 +8,23 @@
 #include "t_target_private.h"
 
 /* A retry is the same PDU but for ExpStatSN. */
-static uint32_t command_crc(
-	const uint8_t *bhs, const uint8_t *data, uint32_t len)
+static struct t_seen identity(
+	struct t_conn *c, const uint8_t *bhs, const uint8_t *data, uint32_t len)
 {
+	struct t_seen id = {
+		.valid = true,
+		.has_data = data != NULL,
+		.cmd_sn = (uint32_t)t_get(bhs, T_CMD_SN),
+		.cid = c->cid,
+	};
 	uint8_t copy[T_BHS_LEN];
 
 	memcpy(copy, bhs, T_BHS_LEN);
 	t_set(copy, T_EXP_STAT_SN, 0);
-	return crc32c_table(crc32c_table(0, copy, T_BHS_LEN), data, len);
+	id.crc = crc32c_table(0, copy, T_BHS_LEN);
+	if (data)
+		id.data_crc = crc32c_table(0, data, len);
+	return id;
 }
 
 static bool is_alive(const struct t_session *s, uint16_t cid)
@@ -31,14 +40,16 @@ static bool is_alive(const struct t_session *s, uint16_t cid)
 /* It was seen before: the same bytes must come, on the same connection unless
  * that one was logged out. */
 static void check_retry(
-	struct t_conn *c, const struct t_seen *old, uint32_t crc)
+	struct t_conn *c, const struct t_seen *old, const struct t_seen *now)
 {
 	struct t_parked *p = t_parked_find(c->session, old->cid);
 
 	c->target->retries++;
 	if (c->session->error_recovery_level == 0)
 		t_violation(c->target, "CmdSN %u again", old->cmd_sn);
-	else if (old->crc != crc)
+	else if (old->crc != now->crc ||
+		 (old->has_data && now->has_data &&
+			 old->data_crc != now->data_crc))
 		t_violation(c->target, "CmdSN %u again, but not the same PDU",
 			old->cmd_sn);
 	if (old->cid != c->cid &&
@@ -52,13 +63,13 @@ static void check_retry(
 void t_seen(
 	struct t_conn *c, const uint8_t *bhs, const uint8_t *data, uint32_t len)
 {
-	uint32_t sn = (uint32_t)t_get(bhs, T_CMD_SN);
-	uint32_t crc = command_crc(bhs, data, len);
+	struct t_seen now = identity(c, bhs, data, len);
 	struct t_session *s = c->session;
+	uint32_t sn = now.cmd_sn;
 	struct t_seen *seen = &s->seen[sn % T_SEEN_MAX];
 
 	if (seen->valid && seen->cmd_sn == sn) {
-		check_retry(c, seen, crc);
+		check_retry(c, seen, &now);
 	} else {
 		if (c->numbered && t_sn_lt(sn, c->last_cmd_sn) &&
 			s->discards == 0)
@@ -67,7 +78,7 @@ void t_seen(
 		c->last_cmd_sn = sn;
 		c->numbered = true;
 	}
-	*seen = (struct t_seen){true, sn, crc, c->cid};
+	*seen = now;
 }
 
 static void waiting_free(struct t_session *s, struct t_waiting *w)
@@ -204,8 +215,11 @@ static void ordered(
 		return;
 	}
 	t_seen(c, bhs, data, len);
-	if (t_sn_lt(sn, s->exp_cmd_sn))
+	if (t_sn_lt(sn, s->exp_cmd_sn)) {
+		if (t->options.manner == T_LIKE_TGT)
+			t_conn_end(c, true);
 		return;
+	}
 	if (sn != s->exp_cmd_sn) {
 		wait_for_turn(c, bhs, data, len);
 		return;

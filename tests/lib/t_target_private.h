@@ -66,7 +66,8 @@ void t_session_drop_tasks(struct t_session *s, const struct t_conn *c);
 /* t_target_order.c: a request in full feature phase, in whatever order */
 void t_session_request(struct t_conn *c, const uint8_t *bhs,
 	const uint8_t *data, uint32_t len);
-/* Remembers a command and checks that a retry is one (RFC 7143 7.2.1). */
+/* Remembers a command and checks that a retry is one (RFC 7143 7.2.1). `data`
+ * NULL: unknown. */
 void t_seen(struct t_conn *c, const uint8_t *bhs, const uint8_t *data,
 	uint32_t len);
 /* `sn` counts as received, its command will not be executed. */

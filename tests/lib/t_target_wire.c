@@ -239,6 +239,7 @@ static void pdu_in(struct t_conn *c, uint8_t *bhs, uint8_t *data, uint32_t len,
 	bool data_ok)
 {
 	const struct t_hooks *hooks = c->target->hooks;
+	bool damaged = !data_ok; /* not only said to be */
 
 	if (hooks && hooks->rx &&
 		hooks->rx(c->target->hooks_arg, c, bhs, data, len) == T_DROP) {
@@ -252,13 +253,19 @@ static void pdu_in(struct t_conn *c, uint8_t *bhs, uint8_t *data, uint32_t len,
 	if (c->closing || (c->state == T_FULL_FEATURE && !c->session))
 		return;
 	if (!data_ok)
-		digest_error(c, bhs, data, len);
+		digest_error(c, bhs, damaged ? NULL : data, len);
 	else if (t_get(bhs, T_OPCODE) == 0x03 && c->state == T_LOGIN)
 		t_login_request(c, bhs, data, len);
 	else if (c->state == T_FULL_FEATURE)
 		t_session_request(c, bhs, data, len);
 	else
 		t_conn_end(c, true);
+}
+
+static void wrong_digest(struct t_conn *c, uint8_t op, const char *which)
+{
+	if (!c->target->noisy)
+		t_violation(c->target, "opcode %#x: %s digest", op, which);
 }
 
 /* One PDU at the front of the gathered bytes; its length, 0 when it is not
@@ -291,7 +298,7 @@ static long pdu_cut(struct t_conn *c, uint8_t *p, size_t have)
 	if (c->header_digest) {
 		crc = crc32c_table(0, p, head);
 		if (crc != get_le32(p + head)) {
-			t_violation(c->target, "opcode %#x: header digest", *p);
+			wrong_digest(c, *p, "header");
 			return -1;
 		}
 		head += 4;
@@ -300,7 +307,7 @@ static long pdu_cut(struct t_conn *c, uint8_t *p, size_t have)
 		crc = crc32c_table(0, p + head, (len + 3) & ~3ul);
 		data_ok = crc == get_le32(p + total - 4);
 		if (!data_ok)
-			t_violation(c->target, "opcode %#x: data digest", *p);
+			wrong_digest(c, *p, "data");
 	}
 	pdu_in(c, p, p + head, (uint32_t)len, data_ok);
 	return c->state == T_DEAD ? -1 : (long)total;

@@ -108,6 +108,7 @@ static void raw_tx_commit(void *engine, size_t n)
 	struct raw *r = engine;
 
 	r->tx_at += n;
+	r->sent += n;
 	if (r->tx_at == r->tx_len)
 		r->tx_at = r->tx_len = 0;
 }

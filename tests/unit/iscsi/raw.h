@@ -27,6 +27,7 @@ struct raw {
 	bool digests;
 	uint8_t rx[1 << 18], tx[1 << 18];
 	size_t rx_len, tx_len, tx_at;
+	uint64_t sent;               /* bytes of the connection so far */
 	struct raw_pdu got[RAW_GOT]; /* since the last raw_send() */
 	unsigned count;
 	uint8_t data[RAW_DATA]; /* what Data-In brought, by offset */

@@ -296,6 +296,29 @@ Test(target_erl1, like_lio)
 	raw_end();
 }
 
+/* The bits flip on the wire itself: what came is not believed. */
+Test(target_erl1, noisy_wire)
+{
+	struct addr at = t_addr("10.0.0.1:3260");
+	struct raw *r;
+	uint8_t bhs[T_BHS_LEN];
+
+	raw[0].digests = true;
+	raw_begin();
+	r = raw_login(0, 1, 0);
+	target->noisy = true;
+	t_wire_at(&at)->way[T_OUT].flip_at = r->sent + T_BHS_LEN + 100;
+	make_rw(bhs, true, 10, 1024);
+	raw_request(r, bhs, pattern + 512, 1024);
+	cr_assert_eq(r->count, 1);
+	cr_expect_eq(t_get(got(r, 0x3f, 0), T_RESPONSE), 2);
+	cr_expect_eq(target->commands, 0);
+	raw_send(r, bhs, pattern + 512, 1024);
+	cr_expect_eq(t_get(got(r, 0x21, 0), T_STATUS), 0);
+	cr_expect_arr_eq(lun->memory, pattern + 512, 1024);
+	raw_end();
+}
+
 Test(target_erl1, level_0_has_no_snack)
 {
 	struct raw *r;

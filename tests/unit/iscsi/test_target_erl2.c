@@ -283,6 +283,25 @@ Test(target_erl2, like_lio)
 	raw_end();
 }
 
+Test(target_erl2, like_tgt)
+{
+	uint8_t bhs[T_BHS_LEN];
+
+	options.manner = T_LIKE_TGT;
+	start(2);
+	cr_expect_eq(t_target_cid(target, 1)->session->error_recovery_level, 2);
+	cr_expect_eq(logout_for_recovery(&raw[1], 1), 0);
+	cr_expect_eq(reassign(&raw[1], 10, 0), 5);
+	make_snack(bhs, 1, T_NO_TAG, raw[0].exp_stat_sn, 0);
+	raw_send(&raw[0], bhs, NULL, 0);
+	cr_expect(raw[0].closed);
+	make_rw(bhs, false, 11, 512);
+	raw_request(&raw[1], bhs, NULL, 0);
+	raw_send(&raw[1], bhs, NULL, 0);
+	cr_expect(raw[1].closed);
+	raw_end();
+}
+
 Test(target_erl2, hole_is_filled_by_abort)
 {
 	uint8_t bhs[T_BHS_LEN];
