@@ -33,7 +33,7 @@ static void leave(struct conn *c, const struct bhs *b)
 	log_info("%s: the target asks for a logout", portal(c));
 	/* A quarter of it is left for the logout itself. */
 	if (c->state == CONN_LOGGED_IN)
-		loop_timer_set(c->session->timer, limit - limit / 4);
+		c->session->leave_limit = limit - limit / 4;
 	conn_event(c, CONN_EV_LOGOUT_WANTED);
 }
 

@@ -97,6 +97,7 @@ struct session {
 	struct loop_timer *timer; /* the state's limit */
 	struct loop_timer *tick;  /* deadlines, pings, the window */
 	bool tick_fast;
+	uint64_t leave_limit; /* ns until the logout that the target wants */
 
 	struct dial *dial;
 	struct dial_plan plan;

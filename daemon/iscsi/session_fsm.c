@@ -10,7 +10,8 @@
 
 #include "session.h"
 
-#define LOGIN_TAG 0 /* no other task is there during login */
+#define TIME2WAIT_MAX (3600 * NS_PER_S)
+#define LOGIN_TAG     0 /* no other task is there during login */
 
 /* Why it goes down, for people: portal, cause, target. */
 static void set_reason(struct session *s, enum path_cure cure, const char *text)
@@ -48,11 +49,12 @@ static void connected(
 }
 
 /* The target's word, or what was agreed for losses without one (RFC 7143
- * 13.15). */
+ * 13.15). A word beyond what that key may say is taken for its limit. */
 static uint64_t time2wait(const struct session *s)
 {
 	if (s->conn && s->conn->wait_told)
-		return s->conn->why.wait;
+		return s->conn->why.wait < TIME2WAIT_MAX ? s->conn->why.wait
+							 : TIME2WAIT_MAX;
 	return s->was_up ? s->params.default_time2wait * NS_PER_S : 0;
 }
 
@@ -253,11 +255,13 @@ static void log_out(struct session *s)
 	logout_send(s->conn);
 }
 
-/* Commands that wait would only be rejected (RFC 7143 11.9.1, 11.17.1). */
+/* Commands that wait would only be rejected (RFC 7143 11.9.1, 11.17.1); the
+ * others have the time that the target gives. */
 static void shed(struct session *s)
 {
 	struct path_cmd *cmd;
 
+	loop_timer_set(s->timer, s->leave_limit);
 	while ((cmd = TAILQ_FIRST(&s->waiting))) {
 		TAILQ_REMOVE(&s->waiting, cmd, link);
 		session_end_later(s, cmd, PATH_NOT_SENT, -ESHUTDOWN);
