@@ -272,6 +272,38 @@ Test(target_erl1, recovery_r2t)
 	raw_end();
 }
 
+/* Of unsolicited data, too, and of the last PDU of a sequence. */
+Test(target_erl1, unsolicited_data_are_lost)
+{
+	struct raw *r;
+	uint8_t bhs[T_BHS_LEN], r2t[T_BHS_LEN];
+	unsigned n;
+
+	options.initial_r2t = false;
+	r = start();
+	memset(lun->memory, 0, 4096);
+	t_target_fault(target, &(struct t_fault){T_FROM_INITIATOR, 0x05, T_ANY,
+				       .nth = 2, .effect = T_LOSE});
+	make_rw(bhs, true, 10, 4096);
+	t_set(bhs, T_FINAL, 0);
+	raw_request(r, bhs, pattern, 2048);
+	for (n = 0; n < 2; n++) {
+		t_make(bhs, 0x05);
+		t_set(bhs, T_FINAL, n == 1);
+		t_set(bhs, T_ITT, 10);
+		t_set(bhs, T_DATA_SN, n);
+		t_set(bhs, T_OFFSET, 2048 + n * 1024);
+		raw_send(r, bhs, pattern + 2048 + n * 1024, 1024);
+	}
+	cr_assert_eq(r->count, 1);
+	memcpy(r2t, got(r, 0x31, 0), T_BHS_LEN);
+	cr_expect_eq(t_get(r2t, T_OFFSET), 3072);
+	answer_r2t(r, r2t, 4096);
+	cr_expect_eq(t_get(got(r, 0x21, 0), T_STATUS), 0);
+	cr_expect_arr_eq(lun->memory, pattern, 4096);
+	raw_end();
+}
+
 Test(target_erl1, like_lio)
 {
 	struct raw *r;

@@ -131,6 +131,53 @@ Test(target_erl2, write_is_reassigned)
 	raw_end();
 }
 
+/* The one that takes over dies as well: at its answer, then at its data. */
+Test(target_erl2, carriers_die)
+{
+	uint8_t bhs[T_BHS_LEN];
+
+	start(4);
+	make_rw(bhs, false, 10, 16384);
+	t_target_fault(target,
+		&(struct t_fault){T_TO_INITIATOR, 0x25, 1, .effect = T_KILL});
+	raw_request(&raw[0], bhs, NULL, 0);
+	cr_expect_eq(logout_for_recovery(&raw[1], 1), 0);
+	t_target_fault(target,
+		&(struct t_fault){T_TO_INITIATOR, 0x22, 2, .effect = T_KILL});
+	make_tmf(bhs, 8, 10, 0);
+	raw_request(&raw[1], bhs, NULL, 0);
+	cr_expect(raw[1].closed);
+	cr_expect_eq(logout_for_recovery(&raw[2], 2), 0);
+	t_target_fault(target, &(struct t_fault){T_TO_INITIATOR, 0x25, 3,
+				       .nth = 2, .effect = T_KILL});
+	make_tmf(bhs, 8, 10, 0);
+	raw_request(&raw[2], bhs, NULL, 0);
+	cr_expect(raw[2].closed);
+	cr_expect_eq(logout_for_recovery(&raw[3], 3), 0);
+	cr_expect_eq(reassign(&raw[3], 10, 0), 0);
+	cr_expect_arr_eq(raw[3].data, pattern, 16384);
+	cr_expect_eq(target->commands, 1);
+	raw_end();
+}
+
+/* A connection closes another one: its tasks are gone. */
+Test(target_erl2, logout_of_another)
+{
+	uint8_t bhs[T_BHS_LEN];
+
+	start(2);
+	make_rw(bhs, true, 10, 8192);
+	raw_request(&raw[0], bhs, NULL, 0);
+	make_logout(bhs, 1, 1);
+	raw_request(&raw[1], bhs, NULL, 0);
+	cr_expect_eq(t_get(got(&raw[1], 0x26, 0), T_RESPONSE), 0);
+	cr_expect(raw[0].closed);
+	cr_expect_eq(reassign(&raw[1], 10, 0), 1);
+	raw_request(&raw[1], bhs, NULL, 0);
+	cr_expect_eq(t_get(got(&raw[1], 0x26, 0), T_RESPONSE), 1);
+	raw_end();
+}
+
 Test(target_erl2, unacknowledged_command_is_retried)
 {
 	uint8_t bhs[T_BHS_LEN];
