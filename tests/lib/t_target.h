@@ -279,8 +279,9 @@ struct t_conn {
 	bool stalled;  /* nothing is read */
 	bool numbered; /* `last_cmd_sn` holds: the last new command's */
 	uint32_t last_cmd_sn;
-	uint32_t
-		fence_sn; /* StatSN to be acknowledged before the fence opens */
+	uint32_t fence_sn;  /* to be acknowledged before the fence opens */
+	uint32_t fence_ttt; /* FastAbort: transfer tags to here are over, */
+	bool told;          /* and the initiator knows */
 	TAILQ_HEAD(, t_kept) statuses; /* sent, not acknowledged (level 1) */
 	TAILQ_ENTRY(t_conn) link;
 };

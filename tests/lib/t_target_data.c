@@ -302,6 +302,16 @@ static void solicited_data(struct t_task *task, struct t_r2t *r,
 		task_ask(task);
 }
 
+/* RFC 7143 4.2.3.4: after the request, or once Async Message 5 is acknowledged,
+ * the transfer tags from before are not served any more. */
+static void check_fast_abort(struct t_conn *c, const uint8_t *bhs)
+{
+	uint32_t ttt = (uint32_t)t_get(bhs, T_TTT);
+
+	if (c->told && ttt <= c->fence_ttt && !t_sn_lt(c->acked, c->fence_sn))
+		t_violation(c->target, "Data-Out after FastAbort");
+}
+
 void t_data_out(
 	struct t_conn *c, const uint8_t *bhs, const uint8_t *data, uint32_t len)
 {
@@ -311,8 +321,10 @@ void t_data_out(
 	unsigned i;
 
 	/* Of a task that has just been aborted, data may still come. */
-	if (!task)
+	if (!task) {
+		check_fast_abort(c, bhs);
 		return;
+	}
 	if (task->conn != c)
 		t_violation(c->target, "Data-Out on another connection");
 	if (ttt == T_NO_TAG) {

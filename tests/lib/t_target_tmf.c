@@ -193,6 +193,9 @@ static void fence_raise(struct t_conn *c, const uint8_t *bhs, unsigned result)
 	if (!fence)
 		abort();
 	fence->conn = c;
+	c->fence_sn = c->acked;
+	c->told = s->reporting == T_FAST_ABORT;
+	c->fence_ttt = s->next_ttt;
 	fence->result = result;
 	memcpy(fence->bhs, bhs, T_BHS_LEN);
 	TAILQ_FOREACH (other, &c->target->conns, link) {
@@ -200,6 +203,8 @@ static void fence_raise(struct t_conn *c, const uint8_t *bhs, unsigned result)
 			continue;
 		if (s->reporting == T_FAST_ABORT)
 			t_conn_async(other, 5, 0, 0, 0);
+		other->told = s->reporting == T_FAST_ABORT;
+		other->fence_ttt = s->next_ttt;
 		other->fence_sn = other->stat_sn;
 	}
 	free(s->fence);

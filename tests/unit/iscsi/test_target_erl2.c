@@ -369,7 +369,7 @@ Test(target_erl2, hole_is_filled_by_abort)
 
 Test(target_erl2, fast_abort)
 {
-	uint8_t bhs[T_BHS_LEN];
+	uint8_t bhs[T_BHS_LEN], r2t[T_BHS_LEN];
 
 	options.task_reporting = true;
 	options.reporting = T_FAST_ABORT;
@@ -378,12 +378,16 @@ Test(target_erl2, fast_abort)
 	cr_assert_eq(t_target_cid(target, 1)->session->reporting, T_FAST_ABORT);
 	make_rw(bhs, true, 10, 8192);
 	raw_request(&raw[1], bhs, NULL, 0);
+	memcpy(r2t, got(&raw[1], 0x31, 0), T_BHS_LEN);
 	make_tmf(bhs, 5, T_NO_TAG, 0);
 	raw_request(&raw[0], bhs, NULL, 0);
 	cr_expect_eq(raw[0].count, 0, "the response waits");
 	cr_expect_eq(t_get(got(&raw[1], 0x32, 0), T_EVENT), 5);
 	raw_ack(&raw[1]);
 	cr_expect_eq(t_get(got(&raw[0], 0x22, 0), T_RESPONSE), 0);
+	cr_expect_eq(target->violations, 0, "%s", target->violation);
+	answer_r2t(&raw[1], r2t, 8192);
+	expect_violation("after FastAbort");
 	raw_end();
 }
 
