@@ -370,17 +370,17 @@ struct plan_path *device_find_path(
 	return found;
 }
 
-static size_t put_nbd_uri(
-	const struct plan_nbd *nbd, const char *name, char *text, size_t size)
+static size_t put_nbd_uri(const struct plan_nbd *nbd, bool tls,
+	const char *name, char *text, size_t size)
 {
 	char at[ENDPOINT_TEXT_MAX];
 	int n;
 
 	if (nbd->address.is_unix)
-		n = snprintf(text, size, "nbd+unix:///%s?socket=%s", name,
-			nbd->address.path);
+		n = snprintf(text, size, "nbd%s+unix:///%s?socket=%s",
+			tls ? "s" : "", name, nbd->address.path);
 	else
-		n = snprintf(text, size, "nbd://%s/%s",
+		n = snprintf(text, size, "nbd%s://%s/%s", tls ? "s" : "",
 			endpoint_text(&nbd->address.tcp, at), name);
 	return (size_t)n < size ? (size_t)n : size - 1;
 }
@@ -397,8 +397,8 @@ const char *device_frontends(const struct device *dev, char *text, size_t size)
 			at += 2;
 		}
 		if (i < plan->nnbd)
-			at += put_nbd_uri(&plan->nbd[i], plan->name, text + at,
-				size - at);
+			at += put_nbd_uri(&plan->nbd[i], plan->tls.required,
+				plan->name, text + at, size - at);
 		else
 			at += (size_t)snprintf(text + at, size - at, "%s",
 				plan->fuse[i - plan->nnbd]);

@@ -11,12 +11,15 @@
 #include <umpio/frontend.h>
 
 #include "plan.h"
+#include "plan_frontend.h"
 
 struct listener {
 	struct nbds_server *server;
 	struct addr at;
 	int fd; /* of the service manager; -1: our own */
 	unsigned users;
+	struct plan_tls tls; /* copied */
+	struct nbds_tls *keys;
 	LIST_ENTRY(listener) link;
 };
 
@@ -72,42 +75,110 @@ static struct nbds_server *listener_open(struct loop *loop, int fd,
 	return nbds_server_new(loop, at, own, options, err);
 }
 
-struct nbds_server *listener_get(struct loop *loop, const struct plan_nbd *nbd,
-	unsigned max_clients, char *why, size_t why_size)
+/* The certificates and keys are read each time that listening begins. 0; or
+ * -EINVAL and a line in `why`. */
+static int listener_tls(
+	struct listener *l, const struct plan_tls *tls, char *why, size_t size)
 {
-	const struct nbds_options options = {.max_clients = max_clients};
-	struct listener *l;
-	struct addr at;
-	int err = nbd->fd == -1 ? listener_address(nbd, &at) : 0;
+	struct nbds_tls_options options = {
+		.certificates = tls->certificates,
+		.verify_peer = tls->verify_peer,
+	};
+	char *psk = NULL;
+	size_t psk_len = 0;
+	char cause[384];
 
-	if (err < 0) {
+	l->tls.required = tls->required;
+	if (!tls->required)
+		return 0;
+	if (tls->psk_file &&
+		secret_read(tls->psk_file, &psk, &psk_len, why, size) < 0)
+		return -EINVAL;
+	l->tls = (struct plan_tls){
+		.required = true,
+		.verify_peer = tls->verify_peer,
+		.certificates =
+			tls->certificates ? strdup(tls->certificates) : NULL,
+		.psk_file = tls->psk_file ? strdup(tls->psk_file) : NULL,
+	};
+	options.psk_text = psk;
+	l->keys = nbds_tls_new(&options, cause, sizeof cause);
+	secret_free(psk, psk_len);
+	if (l->keys)
+		return 0;
+	snprintf(why, size, "tls: %.240s", cause);
+	return -EINVAL;
+}
+
+static void listener_free(struct listener *l)
+{
+	nbds_server_free(l->server);
+	nbds_tls_free(l->keys);
+	free(l->tls.certificates);
+	free(l->tls.psk_file);
+	free(l);
+}
+
+static struct listener *listener_new(struct loop *loop, const struct plan *plan,
+	const struct plan_nbd *nbd, const struct addr *at, char *why,
+	size_t why_size)
+{
+	struct nbds_options options = {.max_clients = plan->nbd_max_clients};
+	struct listener *l = calloc(1, sizeof *l);
+	int err = -ENOMEM;
+
+	if (!l || listener_tls(l, &plan->tls, why, why_size)) {
+		free(l ? l->tls.certificates : NULL);
+		free(l ? l->tls.psk_file : NULL);
+		free(l);
+		return NULL;
+	}
+	options.tls = l->keys;
+	l->server = listener_open(loop, nbd->fd, at, &options, &err);
+	if (l->server) {
+		l->at = nbd->fd == -1 ? *at : *nbds_server_addr(l->server);
+		l->fd = nbd->fd;
+		return l;
+	}
+	snprintf(why, why_size, "nbd %s: cannot listen: %s", nbd->text,
+		listen_cause(err));
+	listener_free(l);
+	return NULL;
+}
+
+struct nbds_server *listener_get(struct loop *loop, const struct plan *plan,
+	unsigned n, char *why, size_t why_size)
+{
+	const struct plan_nbd *nbd = &plan->nbd[n];
+	struct listener *l;
+	struct addr at = {0};
+
+	if (nbd->fd == -1 && listener_address(nbd, &at) < 0) {
 		snprintf(why, why_size, "nbd %s: not a numeric address",
 			nbd->text);
 		return NULL;
 	}
 	l = listener_find(&at, nbd->fd);
-	if (l) {
-		l->users++;
-		return l->server;
-	}
-	l = calloc(1, sizeof *l);
-	if (l)
-		l->server = listener_open(loop, nbd->fd, &at, &options, &err);
-	if (!l || !l->server) {
-		snprintf(why, why_size, "nbd %s: cannot listen: %s", nbd->text,
-			l ? listen_cause(err) : "out of memory");
-		free(l);
+	if (l && !plan_tls_equal(&l->tls, &plan->tls)) {
+		snprintf(why, why_size,
+			"nbd %s: another device is served there with other tls "
+			"settings",
+			nbd->text);
 		return NULL;
 	}
-	at = *nbds_server_addr(l->server);
-	if (!addr_is_loopback(&at))
-		log_warn("nbd %s: reachable from other hosts without TLS; "
-			 "anyone who can connect can read and write",
-			nbd->text);
-	l->at = at;
-	l->fd = nbd->fd;
-	l->users = 1;
-	LIST_INSERT_HEAD(&listeners, l, link);
+	if (!l) {
+		snprintf(why, why_size, "out of memory");
+		l = listener_new(loop, plan, nbd, &at, why, why_size);
+		if (!l)
+			return NULL;
+		if (!addr_is_loopback(&l->at) && !plan->tls.required)
+			log_warn("nbd %s: reachable from other hosts without "
+				 "TLS; anyone who can connect can read and "
+				 "write",
+				nbd->text);
+		LIST_INSERT_HEAD(&listeners, l, link);
+	}
+	l->users++;
 	return l->server;
 }
 
@@ -121,6 +192,5 @@ void listener_put(struct nbds_server *server)
 	if (!l || --l->users > 0)
 		return;
 	LIST_REMOVE(l, link);
-	nbds_server_free(l->server);
-	free(l);
+	listener_free(l);
 }

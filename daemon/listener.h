@@ -10,12 +10,12 @@
 
 struct loop;
 struct nbds_server;
-struct plan_nbd;
+struct plan;
 
-/* The server at the address of `nbd`, made when it is the first to ask for it.
- * NULL, and one line in `why`. */
-struct nbds_server *listener_get(struct loop *loop, const struct plan_nbd *nbd,
-	unsigned max_clients, char *why, size_t why_size);
+/* The server at the `n`th NBD address of `plan`, made when it is the first to
+ * ask for it. NULL, and one line in `why`. */
+struct nbds_server *listener_get(struct loop *loop, const struct plan *plan,
+	unsigned n, char *why, size_t why_size);
 
 /* Gives it up; the last one to do so ends the listening. */
 void listener_put(struct nbds_server *server);

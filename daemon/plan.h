@@ -29,6 +29,12 @@ struct plan_nbd {
 	int fd; /* of the service manager, and it stays so; -1: none */
 };
 
+/* TLS of a device's NBD addresses; equal on devices that share one. */
+struct plan_tls {
+	bool required, verify_peer;
+	char *certificates, *psk_file; /* NULL: none */
+};
+
 struct plan {
 	char *name;
 	char *policy;
@@ -39,6 +45,8 @@ struct plan {
 	struct plan_nbd *nbd;
 	unsigned nnbd;
 	unsigned nbd_max_clients;
+	struct plan_tls tls;
+	char **tls_allow; /* NULL at the end */
 	char **fuse;
 	unsigned nfuse;
 	struct fblk_options fblk;

@@ -13,6 +13,9 @@ int plan_frontend_nbd(struct plan *plan, const struct settings *settings,
 
 void plan_frontend_free(struct plan *plan);
 
+/* True when one listener can serve both. */
+bool plan_tls_equal(const struct plan_tls *a, const struct plan_tls *b);
+
 /* True when clients would see the same. */
 bool plan_frontend_equal(const struct plan *a, const struct plan *b);
 

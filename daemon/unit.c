@@ -211,9 +211,8 @@ static int unit_listen(struct unit *u)
 	const struct plan *plan = u->plan;
 
 	for (unsigned i = 0; i < plan->nnbd; i++) {
-		u->servers[i] =
-			listener_get(worker_loop(u->worker), &plan->nbd[i],
-				plan->nbd_max_clients, u->why, sizeof u->why);
+		u->servers[i] = listener_get(
+			worker_loop(u->worker), plan, i, u->why, sizeof u->why);
 		if (!u->servers[i])
 			return -EADDRINUSE;
 	}
@@ -289,8 +288,9 @@ static int unit_serve_fuse(struct unit *u, unsigned n)
 
 static int unit_serve_nbd(struct unit *u, unsigned n)
 {
-	int err = nbds_export_add(
-		u->servers[n], u->plan->name, mpdev_blkdev(u->dev));
+	int err = nbds_export_add(u->servers[n], u->plan->name,
+		mpdev_blkdev(u->dev),
+		u->plan->tls_allow[0] ? u->plan->tls_allow : NULL);
 
 	if (err < 0)
 		snprintf(u->why, sizeof u->why, "nbd %s: export %s: %s",

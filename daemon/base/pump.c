@@ -217,6 +217,15 @@ void pump_free(struct pump *p, bool abort)
 		free(p);
 }
 
+void pump_replace(struct pump *p, struct stream *s)
+{
+	p->stream = s;
+	p->blocked = false;
+	stream_own(s, &pump_events, p);
+	stream_want(s, true, false);
+	pump_tx(p);
+}
+
 struct stream *pump_stream(struct pump *p)
 {
 	return p->stream;

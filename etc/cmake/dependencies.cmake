@@ -2,6 +2,7 @@
 
 pkg_check_modules(fuse3 REQUIRED IMPORTED_TARGET fuse3>=3.14)
 pkg_check_modules(jsonc REQUIRED IMPORTED_TARGET json-c)
+pkg_check_modules(ssl REQUIRED IMPORTED_TARGET libssl>=3)
 pkg_check_modules(crypto REQUIRED IMPORTED_TARGET libcrypto>=3)
 pkg_check_modules(isal IMPORTED_TARGET libisal)
 

@@ -15,6 +15,7 @@
 #include "nbds_option.h"
 #include "nbds_request.h"
 #include "nbds_server.h"
+#include "nbds_tls.h"
 
 #define NBDS_NAME(id, name) [NBDS_##id] = name,
 static const char *const state_names[] = {NBDS_STATES(NBDS_NAME)};
@@ -44,6 +45,21 @@ int nbds_client_complain(struct nbds_client *c, const char *fmt, ...)
 static void haggle(struct nbds_client *c)
 {
 	c->state = NBDS_OPTIONS;
+}
+
+static void secure(struct nbds_client *c)
+{
+	c->state = NBDS_SECURING;
+	nbds_client_kick(c); /* the answer may have left already */
+}
+
+/* Nothing that was said before counts. */
+static void haggle_anew(struct nbds_client *c)
+{
+	c->state = NBDS_OPTIONS;
+	c->secured = true;
+	c->structured = false;
+	nbds_context_drop(c, NULL);
 }
 
 static void transmit(struct nbds_client *c)
@@ -116,6 +132,8 @@ static const struct {
 	void (*action)(struct nbds_client *c);
 } lifecycle[] = {
 	{ST(FLAGS), NBDS_EV_GREETED, haggle},
+	{ST(OPTIONS), NBDS_EV_STARTTLS, secure},
+	{ST(SECURING), NBDS_EV_SECURED, haggle_anew},
 	{ST(OPTIONS), NBDS_EV_CHOSEN, transmit},
 	{ST(OPTIONS), NBDS_EV_ABORT, part},
 	{ST(TRANSMISSION) | ST(REFUSING), NBDS_EV_DISC, leave},
@@ -151,9 +169,16 @@ static int discard(struct nbds_client *c)
 	return 0;
 }
 
+/* Until TLS is under way no byte is looked at. */
+static int wait_for_tls(struct nbds_client *c)
+{
+	return nbds_client_block(c);
+}
+
 static int (*const steps[])(struct nbds_client *c) = {
 	[NBDS_FLAGS] = nbds_handshake_step,
 	[NBDS_OPTIONS] = nbds_option_step,
+	[NBDS_SECURING] = wait_for_tls,
 	[NBDS_PARTING] = discard,
 	[NBDS_TRANSMISSION] = nbds_request_step,
 	[NBDS_REFUSING] = nbds_request_step,
@@ -203,6 +228,8 @@ static void client_tx_commit(void *engine, size_t n)
 
 	c->progress = loop_now(c->loop);
 	outq_commit(&c->out, n);
+	if (c->state == NBDS_SECURING)
+		nbds_client_kick(c);
 }
 
 static void client_closed(void *engine, int err)
@@ -260,11 +287,27 @@ static void resume(struct nbds_client *c)
 		pump_rx(c->pump);
 }
 
+/* The answer to STARTTLS is out: what comes next is TLS. */
+static void start_tls(struct nbds_client *c)
+{
+	struct stream *s =
+		nbds_tls_stream(c->server->tls, c->loop, pump_stream(c->pump));
+
+	if (!s) {
+		nbds_client_event(c, NBDS_EV_CUT);
+		return;
+	}
+	pump_replace(c->pump, s);
+	nbds_client_event(c, NBDS_EV_SECURED);
+}
+
 /* What is left to do after a batch, when no callback is on the stack. */
 static void client_turn(void *arg)
 {
 	struct nbds_client *c = arg;
 
+	if (c->state == NBDS_SECURING && outq_is_empty(&c->out))
+		start_tls(c);
 	if (c->blocked && c->state != NBDS_GONE)
 		resume(c);
 	if (c->state == NBDS_REFUSING && !c->submitted)

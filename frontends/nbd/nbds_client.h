@@ -25,9 +25,10 @@ struct stream;
 
 /* X(ID, "name"); those of the handshake come first */
 #define NBDS_STATES(X)                                                         \
-	X(FLAGS, "flags")     /* greeted, waiting for client flags */          \
-	X(OPTIONS, "options") /* haggling */                                   \
-	X(PARTING, "parting") /* ABORT is answered */                          \
+	X(FLAGS, "flags")       /* greeted, waiting for client flags */        \
+	X(OPTIONS, "options")   /* haggling */                                 \
+	X(SECURING, "securing") /* STARTTLS is answered */                     \
+	X(PARTING, "parting")   /* ABORT is answered */                        \
 	X(TRANSMISSION, "transmission")                                        \
 	X(REFUSING, "refusing") /* the export goes: requests get ESHUTDOWN */  \
 	X(LEAVING, "leaving")   /* takes nothing more, replies go out */       \
@@ -35,6 +36,8 @@ struct stream;
 
 #define NBDS_EVENTS(X)                                                         \
 	X(GREETED, "client flags")                                             \
+	X(STARTTLS, "STARTTLS")                                                \
+	X(SECURED, "TLS under way")                                            \
 	X(CHOSEN, "export chosen")                                             \
 	X(ABORT, "ABORT")                                                      \
 	X(DISC, "DISC")                                                        \
@@ -66,6 +69,7 @@ struct nbds_client {
 	uint8_t state;            /* enum nbds_state */
 	bool blocked;    /* back-pressure: the next message waits in `in` */
 	bool complained; /* one line in the log a connection */
+	bool secured;    /* TLS */
 	bool fixed;      /* client flags */
 	bool no_zeroes;
 	bool structured; /* structured replies */

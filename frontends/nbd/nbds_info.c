@@ -4,12 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <umpio/base/cursor.h>
+#include <umpio/base/pump.h>
 #include <umpio/blkdev.h>
 
 #include "nbd_proto.h"
 #include "nbds_client.h"
 #include "nbds_option.h"
 #include "nbds_server.h"
+#include "nbds_tls.h"
 
 /* The device answers a write when the medium's owner has it, and a flush covers
  * all that was answered on whichever connection: that is what CAN_MULTI_CONN
@@ -193,6 +195,13 @@ static int refuse_name(
 		"no export is named \"%s\"", name);
 }
 
+bool nbds_info_may_use(
+	const struct nbds_client *c, const struct nbds_export *export)
+{
+	return !export->allow ||
+	       nbds_tls_peer_is(pump_stream(c->pump), export->allow);
+}
+
 struct nbds_export *nbds_info_export(struct nbds_client *c, uint32_t option,
 	const struct nbds_name *name, int *err)
 {
@@ -206,6 +215,10 @@ struct nbds_export *nbds_info_export(struct nbds_client *c, uint32_t option,
 	export = nbds_server_find(c->server, name->at, name->len);
 	if (!export) {
 		*err = refuse_name(c, option, name);
+	} else if (!nbds_info_may_use(c, export)) {
+		*err = nbds_option_refuse(c, option, NBD_REP_ERR_POLICY,
+			"this export is not for you");
+		export = NULL;
 	} else if (export->removing) {
 		*err = nbds_option_refuse(c, option, NBD_REP_ERR_SHUTDOWN,
 			"the export is being taken away");

@@ -41,7 +41,7 @@ static int export_name(
 
 	(void)option;
 	export = nbds_server_find(c->server, name.at, name.len);
-	if (!export || export->removing)
+	if (!export || export->removing || !nbds_info_may_use(c, export))
 		return nbds_client_complain(c, "no export named \"%.*s\"",
 			(int)data->left, (const char *)data->at);
 	blkdev_info(export->dev, &info);
@@ -92,7 +92,7 @@ static int list(struct nbds_client *c, uint32_t option, struct cursor *data)
 
 	(void)data;
 	TAILQ_FOREACH (export, &c->server->exports, link) {
-		if (export->removing)
+		if (export->removing || !nbds_info_may_use(c, export))
 			continue;
 		err = list_one(c, option, export);
 		if (err)
@@ -111,9 +111,22 @@ static int structured_reply(
 
 static int starttls(struct nbds_client *c, uint32_t option, struct cursor *data)
 {
+	int err;
+
 	(void)data;
-	return nbds_option_refuse(c, option, NBD_REP_ERR_UNSUP,
-		"this server has no TLS; connect without it");
+	if (c->secured)
+		return nbds_option_refuse(c, option, NBD_REP_ERR_INVALID,
+			"TLS is in use already");
+	if (!c->server->tls)
+		return nbds_option_refuse(c, option, NBD_REP_ERR_POLICY,
+			"this server has no TLS; connect without it");
+	/* What came behind in plain could be anybody's (CVE-2021-3716). */
+	if (intake_len(&c->in) > NBD_OPT_HEADER_LEN)
+		return nbds_client_complain(
+			c, "more bytes behind STARTTLS, before TLS");
+	err = acknowledge(c, option);
+	nbds_client_event(c, NBDS_EV_STARTTLS);
+	return err;
 }
 
 static const struct option {
@@ -142,6 +155,11 @@ static const struct option *option_find(uint32_t code)
 	return NULL;
 }
 
+static bool needs_tls(const struct nbds_client *c)
+{
+	return c->server->tls && !c->secured;
+}
+
 static int handle(struct nbds_client *c, const struct option *o, uint32_t code,
 	struct cursor *data)
 {
@@ -149,6 +167,11 @@ static int handle(struct nbds_client *c, const struct option *o, uint32_t code,
 	if (!c->fixed && code != NBD_OPT_EXPORT_NAME)
 		return nbds_client_complain(
 			c, "option %u without fixed newstyle", code);
+	if (needs_tls(c) && code == NBD_OPT_EXPORT_NAME)
+		return nbds_client_complain(c, "EXPORT_NAME without TLS");
+	if (needs_tls(c) && code != NBD_OPT_STARTTLS && code != NBD_OPT_ABORT)
+		return nbds_option_refuse(c, code, NBD_REP_ERR_TLS_REQD,
+			"this server wants TLS first");
 	if (code != NBD_OPT_ABORT && nbds_server_is_ending(c->server))
 		return nbds_option_refuse(
 			c, code, NBD_REP_ERR_SHUTDOWN, "the server is ending");
@@ -195,7 +218,8 @@ int nbds_option_step(struct nbds_client *c)
 		return err;
 	if (in.left < len)
 		return 0;
-	if (o && o->exports && TAILQ_EMPTY(&c->server->exports))
+	if (o && o->exports && !needs_tls(c) &&
+		TAILQ_EMPTY(&c->server->exports))
 		return nbds_client_block(c);
 	c->options++;
 	c->handshake_bytes += len;

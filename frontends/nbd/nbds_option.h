@@ -62,6 +62,10 @@ const char *nbds_info_description(
 struct nbds_export *nbds_info_export(struct nbds_client *c, uint32_t option,
 	const struct nbds_name *name, int *err);
 
+/* Whether the client is one of those that the export is for. */
+bool nbds_info_may_use(
+	const struct nbds_client *c, const struct nbds_export *export);
+
 /* Handles LIST_META_CONTEXT and SET_META_CONTEXT. */
 int nbds_context_option(
 	struct nbds_client *c, uint32_t option, struct cursor *data);

@@ -48,6 +48,7 @@ struct nbds_server *nbds_server_new(struct loop *loop, const struct addr *at,
 	}
 	server->loop = loop;
 	server->limits = defaults;
+	server->tls = options->tls;
 	if (options->max_clients)
 		server->limits.clients = options->max_clients;
 	if (options->handshake_timeout)
@@ -175,8 +176,8 @@ void nbds_export_leave(struct nbds_export *e)
 		loop_post(e->server->loop, &e->task);
 }
 
-int nbds_export_add(
-	struct nbds_server *server, const char *name, struct blkdev *dev)
+int nbds_export_add(struct nbds_server *server, const char *name,
+	struct blkdev *dev, char *const *allow)
 {
 	size_t len = strlen(name);
 	struct nbds_export *e;
@@ -192,6 +193,7 @@ int nbds_export_add(
 	e->name = name;
 	e->name_len = len;
 	e->dev = dev;
+	e->allow = allow;
 	loop_task_init(&e->task, export_gone, e);
 	TAILQ_INSERT_TAIL(&server->exports, e, link);
 	/* Who asked for an export when there was none has waited for this. */

@@ -16,7 +16,8 @@ struct nbds_export {
 	const char *name; /* the caller's */
 	size_t name_len;
 	struct blkdev *dev;
-	unsigned clients; /* objects that refer to it */
+	char *const *allow; /* the caller's; NULL: everybody */
+	unsigned clients;   /* objects that refer to it */
 	bool removing;
 	void (*removed)(void *arg);
 	void *removed_arg;
@@ -41,6 +42,7 @@ struct nbds_server {
 	struct loop *loop;
 	struct nbds_limits limits;
 	struct stream_listener *listener;
+	struct nbds_tls *tls; /* the caller's; NULL: none */
 	TAILQ_HEAD(, nbds_export) exports;
 	TAILQ_HEAD(, nbds_client) clients; /* the oldest first */
 	unsigned nclients; /* also those that only wait for the device */

@@ -21,10 +21,28 @@ struct loop;
  */
 struct nbds_server;
 
+/* TLS of a listener: clients must use it, all of them. */
+struct nbds_tls;
+
+struct nbds_tls_options {
+	/* A directory with server-cert.pem, server-key.pem and, for
+	 * verify_peer, ca-cert.pem. NULL: no certificates. */
+	const char *certificates;
+	bool verify_peer;     /* clients must show a certificate of that CA */
+	const char *psk_text; /* lines of NAME:HEXKEY. NULL: no PSKs */
+};
+
+/* NULL, and one line for people in `why`. Reads files. */
+struct nbds_tls *nbds_tls_new(const struct nbds_tls_options *options, char *why,
+	size_t why_size);
+void nbds_tls_free(struct nbds_tls *tls); /* NULL is allowed */
+
 struct nbds_options {
 	unsigned max_clients;	    /* nbd-max-clients; 0: 100 */
 	uint64_t handshake_timeout; /* ns; 0: 10 s */
 	mode_t socket_mode;	    /* of a unix socket; 0: 0600 */
+	struct nbds_tls *tls; /* the caller's, for as long as the server
+			       * lives; NULL: no TLS */
 };
 
 /* Listens at `at` (with options copied), or on the bound socket `fd` when it is
@@ -37,10 +55,12 @@ struct nbds_server *nbds_server_new(struct loop *loop, const struct addr *at,
 const struct addr *nbds_server_addr(const struct nbds_server *server);
 
 /* Serves `dev` under `name` (both stay the caller's and must live until the
- * export is removed). The first export is also found under the empty name while
- * it is the only one. 0, -EEXIST or -ENOMEM. */
+ * export is removed, and so must `allow`). The first export is also found under
+ * the empty name while it is the only one. `allow`, NULL at the end: only
+ * clients of these names, of their certificate or PSK; NULL: all. 0, -EEXIST or
+ * -ENOMEM. */
 int nbds_export_add(struct nbds_server *server, const char *name,
-	struct blkdev *dev);
+	struct blkdev *dev, char *const *allow);
 
 /* Takes an export away: new requests of its clients get ESHUTDOWN, those in
  * flight finish and are answered, then the clients are closed and `done` is

@@ -38,6 +38,10 @@ struct ramdisk {
 	struct addr nbd_at[NBD_MAX];
 	struct nbds_server *nbd[NBD_MAX];
 	unsigned nnbd;
+	struct nbds_tls_options tls_options;
+	struct nbds_tls *tls; /* NULL: none */
+	char *allow[NBD_MAX + 1];
+	unsigned nallow;
 	unsigned ending; /* frontends that still have requests */
 
 	struct loop_signal *signals[3];
@@ -55,6 +59,10 @@ static const struct option options[] = {
 	{"fuse-cache", no_argument, NULL, 'c'},
 	{"allow-other", no_argument, NULL, 'o'},
 	{"read-only", no_argument, NULL, 'r'},
+	{"tls-certificates", required_argument, NULL, 'C'},
+	{"tls-psk", required_argument, NULL, 'P'},
+	{"tls-verify-peer", no_argument, NULL, 'V'},
+	{"tls-allow", required_argument, NULL, 'A'},
 	{0},
 };
 
@@ -100,6 +108,14 @@ static int option_take(struct ramdisk *r, int option, const char *value)
 	case 'f': r->fuse_file = value; return 0;
 	case 'c': r->fuse_options.cache = true; return 0;
 	case 'o': r->fuse_options.allow_other = true; return 0;
+	case 'C': r->tls_options.certificates = value; return 0;
+	case 'P': r->tls_options.psk_text = value; return 0;
+	case 'V': r->tls_options.verify_peer = true; return 0;
+	case 'A':
+		if (r->nallow == NBD_MAX)
+			return -EINVAL;
+		r->allow[r->nallow++] = (char *)value;
+		return 0;
 	case 'v': r->ram_options.reverse = true; return 0;
 	case 'r':
 		r->fuse_options.read_only = true;
@@ -213,15 +229,26 @@ static void on_grow(void *arg)
 /* 0 or -errno. */
 static int nbd_start(struct ramdisk *r)
 {
-	const struct nbds_options nbd_options = {0};
+	struct nbds_options nbd_options = {0};
+	char why[256];
 	int err = 0;
+
+	if (r->tls_options.certificates || r->tls_options.psk_text) {
+		r->tls = nbds_tls_new(&r->tls_options, why, sizeof why);
+		if (!r->tls) {
+			fprintf(stderr, "ramdisk: tls: %s\n", why);
+			return -EINVAL;
+		}
+	}
+	nbd_options.tls = r->tls;
 
 	for (unsigned i = 0; i < r->nnbd && !err; i++) {
 		r->nbd[i] = nbds_server_new(
 			r->loop, &r->nbd_at[i], -1, &nbd_options, &err);
 		if (r->nbd[i])
-			err = nbds_export_add(
-				r->nbd[i], "ram", t_blkdev_dev(r->ram));
+			err = nbds_export_add(r->nbd[i], "ram",
+				t_blkdev_dev(r->ram),
+				r->nallow ? r->allow : NULL);
 	}
 	if (err)
 		fprintf(stderr, "ramdisk: nbd: %s\n", strerror(-err));
@@ -268,6 +295,7 @@ static void ramdisk_stop(struct ramdisk *r)
 	fblk_unmount(r->mount);
 	for (unsigned i = 0; i < r->nnbd; i++)
 		nbds_server_free(r->nbd[i]);
+	nbds_tls_free(r->tls);
 	for (size_t i = 0; i < 3; i++)
 		loop_signal_free(r->signals[i]);
 	hog_drop(r);

@@ -100,6 +100,23 @@ X(FUSE_ALLOW_OTHER, "fuse-allow-other", V, BOOL, NULL, 0, 0, "no", 0,
 X(NBD_MAX_CLIENTS, "nbd-max-clients", D, NUMBER, NULL, 1, 100000, "100", 0,
 	"connections that an NBD listener serves at once")
 
+X(TLS, "tls", D | V, CHOICE, "off|required", 0, 0, "off", 0,
+	"whether NBD clients must use TLS; devices that share an address share "
+	"this and the keys below")
+X(TLS_CERTIFICATES, "tls-certificates", D | V, TEXT, NULL, 0, 4000, NULL, 0,
+	"directory with server-cert.pem, server-key.pem and, for "
+	"tls-verify-peer, ca-cert.pem")
+X(TLS_PSK_FILE, "tls-psk-file", D | V, TEXT, NULL, 0, 4095, NULL, 0,
+	"file with lines NAME:HEXKEY, the pre-shared keys: a regular file of "
+	"our own, mode 0600")
+X(TLS_VERIFY_PEER, "tls-verify-peer", D | V, BOOL, NULL, 0, 0, "no", 0,
+	"clients must show a certificate of the CA in ca-cert.pem")
+X(TLS_ALLOW, "tls-allow", V, LIST, NULL, 0, 0, NULL, 0,
+	"only clients whose certificate has this CN, DNS, e-mail or URI name, "
+	"or whose PSK has this name, may use the device; repeatable")
+X(INSECURE, "insecure", D | V, BOOL, NULL, 0, 0, "no", 0,
+	"serve NBD without TLS also where other hosts can connect")
+
 /* The daemon */
 X(SHUTDOWN_TIMEOUT, "shutdown-timeout", D, DURATION, NULL, 0, 3600000, "10s", 0,
 	"how long SIGTERM waits for requests, flush and logout")

@@ -324,7 +324,7 @@ Test(client, export_removed_now)
 
 Test(client, export_without_clients_is_removed_at_once)
 {
-	nbds_export_add(w.server, "other", t_blkdev_dev(w.ram));
+	nbds_export_add(w.server, "other", t_blkdev_dev(w.ram), NULL);
 	world_remove(&w, "other", false);
 	cr_assert_eq(w.removals, 0); /* not from within the call */
 	world_run(&w, NS_PER_MS);

@@ -141,7 +141,7 @@ Test(handshake, list_names_all_exports)
 	uint8_t data[8193];
 	size_t len;
 
-	nbds_export_add(w.server, "zweite", t_blkdev_dev(w.ram));
+	nbds_export_add(w.server, "zweite", t_blkdev_dev(w.ram), NULL);
 	peer_hello(&p, &w, 3);
 	option_send(&p, NBD_OPT_LIST, NULL, 0);
 	cr_assert_eq(option_take(&p, NBD_OPT_LIST, data, &len), NBD_REP_SERVER);
@@ -162,7 +162,7 @@ Test(handshake, options_that_are_refused)
 	} rows[] = {
 		{NBD_OPT_LIST, NBD_REP_ERR_INVALID, BYTES("x")},
 		{NBD_OPT_STRUCTURED_REPLY, NBD_REP_ERR_INVALID, BYTES("\0")},
-		{NBD_OPT_STARTTLS, NBD_REP_ERR_UNSUP, NULL, 0},
+		{NBD_OPT_STARTTLS, NBD_REP_ERR_POLICY, NULL, 0},
 		{NBD_OPT_STARTTLS, NBD_REP_ERR_INVALID, BYTES("tls")},
 		{NBD_OPT_EXTENDED_HEADERS, NBD_REP_ERR_UNSUP, NULL, 0},
 		{4, NBD_REP_ERR_UNSUP, BYTES("disk")},
@@ -235,11 +235,11 @@ Test(handshake, the_empty_name_is_the_only_export)
 	cr_assert_eq(o.end, NBD_REP_ACK);
 	cr_assert_str_eq(o.name, "disk");
 
-	nbds_export_add(w.server, "other", t_blkdev_dev(w.ram));
+	nbds_export_add(w.server, "other", t_blkdev_dev(w.ram), NULL);
 	go_send(&p, NBD_OPT_INFO, "", 0, NULL);
 	offer_take(&p, NBD_OPT_INFO, &o);
 	cr_assert_eq(o.end, NBD_REP_ERR_UNKNOWN);
-	cr_assert_eq(nbds_export_add(w.server, "other", t_blkdev_dev(w.ram)),
+	cr_assert_eq(nbds_export_add(w.server, "other", t_blkdev_dev(w.ram), NULL),
 		-EEXIST);
 }
 
@@ -389,7 +389,7 @@ Test(handshake, waits_for_an_export)
 	go_send(&p, NBD_OPT_GO, "disk", 0, NULL);
 	world_run(&w, 2 * NS_PER_S);
 	peer_expect_silence(&p);
-	nbds_export_add(w.server, "disk", t_blkdev_dev(w.ram));
+	nbds_export_add(w.server, "disk", t_blkdev_dev(w.ram), NULL);
 	offer_take(&p, NBD_OPT_GO, &o);
 	cr_assert_eq(o.end, NBD_REP_ACK);
 	cmd_send(&p, 0, NBD_CMD_FLUSH, 9, 0, 0);
