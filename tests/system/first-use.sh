@@ -27,7 +27,7 @@ info() { jq -r ".exports[0] | $1" "$T/info"; }
 equal size "$(info '."export-size"')" 67108864
 minimum=$(info .block_size_minimum)
 [ "$minimum" = 1 ] || equal "minimum block size" "$minimum" 512
-for flag in can_df can_flush can_fua can_zero can_cache can_multi_conn \
+for flag in can_df can_flush can_fua can_zero can_multi_conn \
 	can_trim; do
 	equal "$flag" "$(info ".$flag")" true
 done

@@ -35,7 +35,7 @@ start() { # ramdisk's options
 	: >"$out"
 	background ramdisk ramdisk --fuse "$file" "$@"
 	pid=$!
-	eventually 5 grep -q ready "$out" || fail "ramdisk $* does not start"
+	eventually 20 grep -q ready "$out" || fail "ramdisk $* does not start"
 }
 gone() { ! kill -0 "$pid" 2>/dev/null; }
 ended() { # ramdisk ends by itself, well
