@@ -198,6 +198,7 @@ static int daemon_init(struct daemon *d)
 	const char *instance;
 
 	TAILQ_INIT(&d->devices);
+	LIST_INIT(&d->watches);
 	LIST_INIT(&d->waiters);
 	d->loop = loop_new();
 	if (!d->loop)

@@ -32,6 +32,7 @@ struct daemon {
 	const struct settings *settings; /* the file's, or the command line's */
 	char *instance;                  /* outlives a reload, as ISIDs do */
 	TAILQ_HEAD(, device) devices;
+	LIST_HEAD(, isns_watch) watches;
 	LIST_HEAD(, waiter) waiters; /* api_wait.c */
 	struct loop_signal *signals[3];
 	struct loop_timer *shutdown_timer;

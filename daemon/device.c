@@ -282,6 +282,15 @@ static void on_path_removed(void *arg, int err, void *about)
 	plan_path_free(about);
 }
 
+/* One that the unit does not have (yet) stays. */
+void device_remove_path(struct device *dev, struct plan_path *path)
+{
+	if (path->id < 0)
+		return;
+	plan_take_path(dev->plan, path);
+	unit_path(dev->unit, UNIT_PATH_REMOVE, path->id, on_path_removed, path);
+}
+
 static bool plan_has_equal(
 	const struct plan *plan, const struct plan_path *path)
 {
@@ -311,11 +320,7 @@ static void device_update_paths(struct device *dev, struct plan *plan)
 		if (path->discovered ? plan->discover
 				     : plan_has_equal(plan, path))
 			continue;
-		if (path->id < 0)
-			continue;
-		plan_take_path(old, path);
-		unit_path(dev->unit, UNIT_PATH_REMOVE, path->id,
-			on_path_removed, path);
+		device_remove_path(dev, path);
 	}
 }
 
@@ -330,7 +335,10 @@ void device_update(struct device *dev, struct plan *plan)
 	}
 	device_update_paths(dev, plan);
 	unit_set_options(dev->unit, &plan->device);
+	if (!endpoint_equal(&dev->plan->isns, &plan->isns) || !plan->discover)
+		device_discover_stop(dev);
 	dev->plan->discover = plan->discover;
+	dev->plan->isns = plan->isns;
 	plan_free(plan);
 	device_discover(dev);
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <umpio/base/queue.h>
 
+#include "isns_watch.h"
 #include "plan.h"
 #include "unit.h"
 
@@ -38,7 +39,8 @@ struct device {
 	struct loop_timer *patience, *settle;
 	struct iscsi_discover *discovery;
 	struct loop_timer *discover_again;
-	unsigned discover_at;      /* the path whose portal is asked next */
+	struct isns_watch *watch; /* the server that it follows */
+	unsigned discover_at;     /* the path whose portal is asked next */
 	bool discover_with_chap;
 	uint64_t size;             /* when it came up */
 	char why[UNIT_REASON_MAX]; /* last reason for not being up */
@@ -83,9 +85,16 @@ void device_add_path(struct device *dev, struct plan_path *path);
 /* The URIs and file names of its frontends, separated by ", ". */
 const char *device_frontends(const struct device *dev, char *text, size_t size);
 
+/* Takes it out of plan and unit, and frees it. */
+void device_remove_path(struct device *dev, struct plan_path *path);
+
 /* device_discover.c: asks the target for its portals and adds those that are
- * not there; tries again until one has answered. */
+ * not there; tries again until one has answered. Follows the iSNS server, if
+ * there is one. */
 void device_discover(struct device *dev);
 void device_discover_stop(struct device *dev);
+
+/* What the iSNS server lists now. */
+void device_listed(struct device *dev, const struct iscsi_targets *targets);
 
 #endif

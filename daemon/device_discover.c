@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* --discover: the portals that a target reports become paths. */
+/* --discover: the portals that a target reports, or an iSNS server lists for
+ * it, become paths. */
 #include <errno.h>
 #include <string.h>
 #include <umpio/base/log.h>
@@ -11,7 +12,7 @@
 #define DISCOVER_AGAIN (5 * NS_PER_S)
 
 static void add_portal(struct device *dev, const struct plan_path *like,
-	const struct endpoint *portal)
+	const struct endpoint *portal, bool isns)
 {
 	struct plan_path *path = plan_path_at(
 		like, dev->plan->name, portal, &dev->daemon->context);
@@ -25,6 +26,7 @@ static void add_portal(struct device *dev, const struct plan_path *like,
 		return;
 	}
 	path->discovered = true;
+	path->isns = isns;
 	device_add_path(dev, path);
 }
 
@@ -61,7 +63,7 @@ static void on_discovered(void *arg, int err,
 		if (strcmp(t->name, like->config.target_name) != 0)
 			continue;
 		for (unsigned j = 0; j < t->nportals; j++)
-			add_portal(dev, like, &t->portals[j].at);
+			add_portal(dev, like, &t->portals[j].at, false);
 	}
 }
 
@@ -78,6 +80,57 @@ static void ask(struct device *dev, bool with_chap)
 		again(dev);
 }
 
+static bool has_portal(
+	const struct iscsi_target *t, const struct endpoint *portal)
+{
+	for (unsigned i = 0; i < t->nportals; i++)
+		if (endpoint_equal(&t->portals[i].at, portal))
+			return true;
+	return false;
+}
+
+static void listed_target(struct device *dev, const struct iscsi_target *t)
+{
+	struct plan *plan = dev->plan;
+	const struct plan_path *like = NULL;
+
+	for (unsigned i = plan->npaths; i-- > 0;)
+		if (strcmp(plan->paths[i]->config.target_name, t->name) == 0)
+			like = plan->paths[i];
+	/* The word of a name server is not enough to end all I/O: with no
+	 * portal left, all stay. */
+	if (!like || t->nportals == 0)
+		return;
+	for (unsigned i = 0; i < t->nportals; i++)
+		add_portal(dev, like, &t->portals[i].at, true);
+	for (unsigned i = plan->npaths; i-- > 0;) {
+		struct plan_path *path = plan->paths[i];
+
+		if (path->isns &&
+			strcmp(path->config.target_name, t->name) == 0 &&
+			!has_portal(t, &path->config.portals[0]))
+			device_remove_path(dev, path);
+	}
+}
+
+void device_listed(struct device *dev, const struct iscsi_targets *targets)
+{
+	for (unsigned i = 0; i < targets->ntargets; i++)
+		listed_target(dev, &targets->targets[i]);
+}
+
+static void follow_isns(struct device *dev)
+{
+	const struct plan *plan = dev->plan;
+
+	if (dev->watch || plan->isns.port == 0)
+		return;
+	dev->watch = isns_watch_join(
+		dev->daemon, &plan->isns, &plan->paths[0]->config);
+	if (!dev->watch)
+		log_error("%s: out of memory for iSNS", plan->name);
+}
+
 static void on_again(void *arg)
 {
 	device_discover(arg);
@@ -85,7 +138,10 @@ static void on_again(void *arg)
 
 void device_discover(struct device *dev)
 {
-	if (!dev->plan->discover || dev->discovery || dev->plan->npaths == 0)
+	if (!dev->plan->discover || dev->plan->npaths == 0)
+		return;
+	follow_isns(dev);
+	if (dev->discovery)
 		return;
 	if (!dev->discover_again)
 		dev->discover_again =
@@ -96,6 +152,8 @@ void device_discover(struct device *dev)
 
 void device_discover_stop(struct device *dev)
 {
+	isns_watch_leave(dev->watch);
+	dev->watch = NULL;
 	iscsi_discover_cancel(dev->discovery);
 	dev->discovery = NULL;
 	loop_timer_free(dev->discover_again);

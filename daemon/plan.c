@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <umpio/base/units.h>
+#include <umpio/isns.h>
 #include <umpio/scsi/lun.h>
 
 #include "plan_frontend.h"
@@ -269,6 +270,7 @@ static int draft_fuse(struct draft *d)
 static int draft_device(struct draft *d)
 {
 	struct plan *plan = d->plan;
+	const char *isns;
 
 	plan->name = strdup(d->device->name);
 	plan->policy =
@@ -283,6 +285,9 @@ static int draft_device(struct draft *d)
 			settings_bool(d->settings, d->device, SET_READ_ONLY),
 	};
 	plan->discover = settings_bool(d->settings, d->device, SET_DISCOVER);
+	isns = settings_text(d->settings, d->device, SET_ISNS_SERVER);
+	if (isns && endpoint_parse(&plan->isns, isns, strlen(isns), ISNS_PORT))
+		return refuse(d, "isns-server", "is no HOST[:PORT]");
 	return 0;
 }
 

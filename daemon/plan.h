@@ -18,7 +18,8 @@
 struct plan_path {
 	struct iscsi_config config;
 	int id;          /* in the device; -1: not there (yet) */
-	bool discovered; /* by SendTargets, not from the settings */
+	bool discovered; /* not from the settings */
+	bool isns;       /* but from the iSNS server */
 	char *strings[8];
 	unsigned nstrings;
 };
@@ -42,6 +43,7 @@ struct plan {
 	struct plan_path **paths;
 	unsigned npaths;
 	bool discover;
+	struct endpoint isns; /* the server; port 0: none */
 	struct plan_nbd *nbd;
 	unsigned nnbd;
 	unsigned nbd_max_clients;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* umpio discover: SendTargets at a portal, and the LUNs of what it names. Needs
- * no daemon, and runs on a loop of its own. */
+/* umpio discover: SendTargets at a portal, or what an iSNS server lists, and
+ * the LUNs of what it names. Needs no daemon, and runs on a loop of its own. */
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 #include <umpio/base/log.h>
 #include <umpio/iscsi.h>
+#include <umpio/isns.h>
 #include <umpio/loop.h>
 #include <umpio/settings.h>
 
@@ -22,6 +23,8 @@ struct discovery {
 	char *secret;
 	size_t secret_len;
 	struct iscsi_discover *asking;
+	struct isns *isns; /* asked instead of a portal */
+	bool by_isns;
 	bool with_chap;      /* the discovery session too */
 	struct scan **scans; /* one a target, the next when one is done */
 	unsigned nscans, at;
@@ -98,7 +101,8 @@ static void on_discovered(void *arg, int err,
 {
 	struct discovery *d = arg;
 	d->asking = NULL;
-	if (err == -EACCES && d->config.chap.user && !d->with_chap) {
+	if (err == -EACCES && !d->by_isns && d->config.chap.user &&
+		!d->with_chap) {
 		d->with_chap = true;
 		err = ask(d);
 		if (!err)
@@ -111,6 +115,16 @@ static void on_discovered(void *arg, int err,
 		stop(d, cli_fail(d->cli, CLI_FAILED, "%s", reason));
 	else
 		scan_next(d);
+}
+
+static int ask_isns(struct discovery *d)
+{
+	const struct isns_config config = {
+		.server = d->config.portals[0],
+		.initiator_name = d->initiator,
+	};
+	d->isns = isns_new(d->loop, &config, on_discovered, d);
+	return d->isns ? 0 : -ENOMEM;
 }
 
 /* Without CHAP first: many targets want it of normal sessions only, and refuse
@@ -150,8 +164,8 @@ static int configure(struct discovery *d)
 	const char *name = args_value(&d->cli->args, "initiator-name");
 	char why[512];
 	iscsi_config_init(&d->config);
-	if (endpoint_parse(
-		    &d->config.portals[0], portal, strlen(portal), ISCSI_PORT))
+	if (endpoint_parse(&d->config.portals[0], portal, strlen(portal),
+		    d->by_isns ? ISNS_PORT : ISCSI_PORT))
 		return cli_misuse(
 			d->cli, "`%.128s` is not HOST[:PORT]", portal);
 	d->config.nportals = 1;
@@ -166,7 +180,7 @@ static int run(struct discovery *d)
 	int status = configure(d);
 	if (status != CLI_DONE)
 		return status;
-	if (ask(d))
+	if (d->by_isns ? ask_isns(d) : ask(d))
 		return cli_fail(d->cli, CLI_FAILED, "%s", strerror(ENOMEM));
 	loop_run(d->loop);
 	if (d->status != CLI_DONE)
@@ -184,6 +198,7 @@ static void discovery_fini(struct discovery *d)
 		scan_free(d->scans[i]);
 	free(d->scans);
 	iscsi_discover_cancel(d->asking);
+	isns_free(d->isns);
 	json_object_put(d->reply);
 	secret_free(d->secret, d->secret_len);
 	loop_free(d->loop);
@@ -191,15 +206,12 @@ static void discovery_fini(struct discovery *d)
 
 int cmd_discover(struct cli *cli)
 {
-	if (args_value(&cli->args, "isns"))
-		return cli_fail(cli, CLI_USAGE,
-			"discover --isns is not part of this version; it comes "
-			"later");
 	/* What matters of it stands in the answer. */
 	log_setup(LOG_LEVEL_ERROR, false);
 	struct discovery d = {
 		.cli = cli,
 		.loop = loop_new(),
+		.by_isns = args_value(&cli->args, "isns") != NULL,
 		.targets = json_object_new_array(),
 		.reply = json_object_new_object(),
 	};

@@ -10,11 +10,10 @@
 #include "config.h"
 #include "name.h"
 #include "session.h"
+#include "targets.h"
 
-#define REPLY_MAX   (16u << 20) /* bytes, over all Text Responses */
-#define PIECES_MAX  65536       /* Text Responses */
-#define TARGETS_MAX 4096
-#define PORTALS_MAX 256 /* of one target */
+#define REPLY_MAX  (16u << 20) /* bytes, over all Text Responses */
+#define PIECES_MAX 65536       /* Text Responses */
 
 struct iscsi_discover {
 	struct iscsi_config config;
@@ -35,59 +34,9 @@ static void discover_free(struct iscsi_discover *d)
 {
 	session_fini(&d->session);
 	config_fini(&d->config);
-	for (unsigned i = 0; i < d->targets.ntargets; i++)
-		free(d->targets.targets[i].portals);
-	free(d->targets.targets);
+	targets_fini(&d->targets);
 	free(d->reply.data);
 	free(d);
-}
-
-/* Room for one more of `n` elements; grows in powers of two. */
-static void *grown(void *array, unsigned n, size_t size)
-{
-	if (n & (n - 1))
-		return array;
-	return reallocarray(array, n ? n * 2 : 1, size);
-}
-
-/* The target of that name, a new one if need be; NULL without memory or above
- * the limit. */
-static struct iscsi_target *target_named(
-	struct iscsi_targets *all, const char *name)
-{
-	struct iscsi_target *t;
-
-	for (unsigned i = 0; i < all->ntargets; i++)
-		if (iscsi_name_equal(all->targets[i].name, name))
-			return &all->targets[i];
-	if (all->ntargets == TARGETS_MAX)
-		return NULL;
-	t = grown(all->targets, all->ntargets, sizeof *t);
-	if (!t)
-		return NULL;
-	all->targets = t;
-	t += all->ntargets++;
-	*t = (struct iscsi_target){0};
-	snprintf(t->name, sizeof t->name, "%s", name);
-	return t;
-}
-
-static int add_portal(struct iscsi_target *t, const struct iscsi_portal *portal)
-{
-	struct iscsi_portal *p;
-
-	for (unsigned i = 0; i < t->nportals; i++)
-		if (endpoint_equal(&t->portals[i].at, &portal->at) &&
-			t->portals[i].tpgt == portal->tpgt)
-			return 0;
-	if (t->nportals == PORTALS_MAX)
-		return 0;
-	p = grown(t->portals, t->nportals, sizeof *p);
-	if (!p)
-		return -ENOMEM;
-	t->portals = p;
-	p[t->nportals++] = *portal;
-	return 0;
 }
 
 /* Where we are connected: it stands for an address that is not given, and for
@@ -113,7 +62,7 @@ static int take_address(
 	if (strcmp(portal.at.host, "0.0.0.0") == 0 ||
 		strcmp(portal.at.host, "::") == 0)
 		memcpy(portal.at.host, here(d).at.host, sizeof portal.at.host);
-	return add_portal(t, &portal);
+	return targets_add_portal(t, &portal);
 }
 
 static const char *parse(struct iscsi_discover *d)
@@ -128,7 +77,7 @@ static const char *parse(struct iscsi_discover *d)
 		if (strcmp(pair.key, "TargetName") == 0) {
 			if (!iscsi_name_valid(pair.value))
 				return "it reports a name that is none";
-			t = target_named(&d->targets, pair.value);
+			t = targets_named(&d->targets, pair.value);
 			if (!t)
 				return "it reports too many targets";
 		} else if (strcmp(pair.key, "TargetAddress") == 0) {
@@ -149,7 +98,7 @@ static const char *complete(struct iscsi_discover *d)
 	for (unsigned i = 0; i < d->targets.ntargets; i++) {
 		struct iscsi_target *t = &d->targets.targets[i];
 
-		if (t->nportals == 0 && add_portal(t, &portal))
+		if (t->nportals == 0 && targets_add_portal(t, &portal))
 			return "out of memory";
 	}
 	d->complete = true;

@@ -56,7 +56,6 @@ jq -e '[.targets[].luns[] | select(.lun == 1)][0].size == 67108864' \
 
 step "errors"
 refused 2 "belong together" umpio discover "$A1" "${WHO[@]}" --chap-user host1
-refused 2 "comes later" umpio discover "$A1" --isns
 refused 2 "not HOST[:PORT]" umpio discover "[::1" "${WHO[@]}"
 refused 2 "not an iSCSI name" umpio discover "$A1" --initiator-name host1
 refused 1 "$A3" umpio discover "$A3" "${WHO[@]}"

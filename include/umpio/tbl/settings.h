@@ -33,7 +33,12 @@ X(TARGET, "target", T | V, TEXT, NULL, 0, 223, NULL, 0,
 X(PORTAL, "portal", T, LIST, NULL, 0, 0, NULL, 0,
 	"HOST:PORT of a portal, IPv6 in brackets; repeat for several paths")
 X(DISCOVER, "discover", T | V, BOOL, NULL, 0, 0, "no", 0,
-	"add every portal that SendTargets reports for the target")
+	"add every portal that SendTargets (or isns-server) reports for the "
+	"target")
+X(ISNS_SERVER, "isns-server", D | T | V, TEXT, NULL, 0, 300, NULL, 0,
+	"HOST[:PORT] of an iSNS server; with discover, the portals that it "
+	"lists for the target are added, and those that it no longer lists "
+	"taken away again")
 X(INTERFACE, "interface", T | V, TEXT, NULL, 0, 64, NULL, 0,
 	"source address or network device of the connections")
 X(URL, "url", V, LIST, NULL, 0, 0, NULL, 0,
