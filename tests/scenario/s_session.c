@@ -15,35 +15,6 @@ static void submit_some(unsigned n)
 	}
 }
 
-Test(session, a_reset_ends_everything_once_and_reinstatement_fences_it)
-{
-	struct path_counters counters;
-
-	s_init();
-	s_up();
-	W.target->hold = true;
-	submit_some(32);
-	s_pass(10);
-	t_wire_reset(&W.at);
-	s_wait_down();
-	for (unsigned i = 0; i < 32; i++)
-		s_expect(&W.commands[i], PATH_UNKNOWN, -ECONNRESET);
-	cr_assert(W.down.was_up);
-	cr_assert_eq(W.down.wait, 0);
-	s_fence();
-	s_pass(100);
-	cr_assert_eq(W.fences, 0, "fenced while it is down");
-	cr_assert(s_try());
-	cr_assert_eq(W.fences, 1);
-	cr_assert_eq(W.fence_err, 0);
-	cr_assert_eq(W.target->reinstatements, 1);
-	path_counters(W.path, &counters);
-	cr_assert_eq(counters.logins, 2);
-	cr_assert_eq(counters.session_recoveries, 1);
-	cr_assert_eq(counters.fences, 1);
-	s_end();
-}
-
 Test(session, commands_that_never_left_are_not_sent)
 {
 	s_init();
