@@ -13,7 +13,7 @@ struct waiter {
 	struct daemon *daemon;
 	struct control_call *call;
 	char *device;
-	int64_t paths;
+	int64_t paths, active;
 	struct loop_timer *timer;
 	bool asking; /* the device's answer is on its way */
 	bool again;  /* it changed meanwhile */
@@ -59,13 +59,12 @@ static void waiter_look(struct waiter *w);
 static void on_status(void *about, struct json_object *status)
 {
 	struct waiter *w = about;
-	int64_t active = active_paths(status);
-
+	w->active = active_paths(status);
 	json_object_put(status);
 	w->asking = false;
 	if (w->over) {
 		waiter_free(w);
-	} else if (active >= w->paths) {
+	} else if (w->active >= w->paths) {
 		control_reply(w->call, json_object_new_object());
 		waiter_end(w);
 	} else if (w->again) {
@@ -99,9 +98,9 @@ static void on_waiter_timeout(void *arg)
 	struct waiter *w = arg;
 
 	control_fail(w->call, CONTROL_FAILED,
-		"device %s: fewer than %lld paths are active; `umpio status` "
+		"device %s: %lld of %lld paths are active; `umpio status` "
 		"says why",
-		w->device, (long long)w->paths);
+		w->device, (long long)w->active, (long long)w->paths);
 	waiter_end(w);
 }
 

@@ -198,9 +198,8 @@ static void fill_options(struct option *to)
 
 static enum args_outcome wrong(const struct reader *r)
 {
-	if (r->why[0])
-		fprintf(stderr, "umpiod: %s\n", r->why);
-	fprintf(stderr, "Try 'umpiod --help'.\n");
+	if (r->why[0]) /* else getopt_long() has said it */
+		fprintf(stderr, "umpiod: %s; see umpiod --help\n", r->why);
 	return ARGS_WRONG;
 }
 

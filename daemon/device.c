@@ -138,14 +138,18 @@ static void on_ready(void *arg, uint64_t size)
 		loop_timer_set(dev->settle, DEVICE_SETTLE);
 }
 
+/* mpio has logged it. A person who named two LUNs by mistake is not served
+ * whichever of them answered first. */
 static void on_event(void *arg, int path, const char *event, const char *reason)
 {
 	struct device *dev = arg;
 
-	(void)path; /* mpio has logged it */
-	(void)event;
+	(void)path;
 	if (reason[0] && dev->state <= DEVICE_CONNECTING)
 		snprintf(dev->why, sizeof dev->why, "%s", reason);
+	if (dev->strict && dev->state < DEVICE_SERVING &&
+		strcmp(event, "path-mismatched") == 0)
+		device_give_up(dev, -EINVAL, reason);
 	daemon_changed(dev->daemon, dev);
 }
 

@@ -173,7 +173,9 @@ static void tell_failure(struct mpath *mp, enum event_word word)
 
 static void act_refused(struct mpath *mp)
 {
-	tell_failure(mp, mp->hopeless ? EVENT_PATH_REFUSED : EVENT_PATH_FAILED);
+	tell_failure(mp, mp->refused    ? EVENT_PATH_MISMATCHED
+			 : mp->hopeless ? EVENT_PATH_REFUSED
+					: EVENT_PATH_FAILED);
 	/* A path that does not answer would not log out either, and what is
 	 * under way on a unit that has become another one must not count. */
 	stop(mp, !mp->hopeless || mp->inflight);
@@ -215,6 +217,14 @@ static uint64_t backoff(struct mpath *mp)
 
 /* Takes up why the path is down; what we noted when we stopped it goes before
  * what it says itself. */
+/* Passwords may be locked out by too many tries; a target that is not there may
+ * be starting up. */
+static const uint64_t rest_after[] = {
+	[PATH_RETRY] = 0,
+	[PATH_RETRY_SLOW] = BACKOFF_SLOW,
+	[PATH_FATAL] = BACKOFF_MAX,
+};
+
 static void note_down(struct mpath *mp, const struct path_down *why)
 {
 	uint64_t wait = why->wait;
@@ -224,8 +234,8 @@ static void note_down(struct mpath *mp, const struct path_down *why)
 			set_reason(mp, "%s",
 				why->reason[0] ? why->reason : "it went down");
 		mp->hopeless = why->cure != PATH_RETRY;
-		if (mp->hopeless && wait < BACKOFF_SLOW)
-			wait = BACKOFF_SLOW;
+		if (wait < rest_after[why->cure])
+			wait = rest_after[why->cure];
 		if (mp->phase != PHASE_LEAVING)
 			tell_failure(mp, EVENT_PATH_FAILED);
 	}

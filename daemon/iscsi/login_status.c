@@ -16,7 +16,7 @@ static const struct login_status statuses[] = {
 		"access denied; allow this initiator name at the target"},
 	/* Targets that are starting up say so too, and so do some that deny
 	 * access: once it was there, it may come back. */
-	{2, 0x03, PATH_FATAL, PATH_RETRY_SLOW,
+	{2, 0x03, PATH_FATAL, PATH_RETRY,
 		"no such target, or no access to it; check its name"},
 	{2, 0x04, PATH_FATAL, PATH_RETRY_SLOW, "the target was removed"},
 	{2, 0x05, PATH_FATAL, PATH_FATAL, "it speaks another iSCSI version"},

@@ -68,7 +68,8 @@ enum path_cure {
 	PATH_RETRY,	 /* connect again, by the owner's back-off */
 	PATH_RETRY_SLOW, /* refused for a reason that seldom passes by itself
 			  * (credentials, access): at most every 30 s */
-	PATH_FATAL,	 /* cannot work as configured */
+	PATH_FATAL,	 /* does not work as configured; a target that starts
+			  * up may change its mind */
 };
 
 struct path_down {

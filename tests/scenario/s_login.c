@@ -285,7 +285,7 @@ Test(scenario, s033_target_that_was_there_may_come_back)
 	e = s_edit_field(LOGIN_RSP, 0, T_STATUS_CLASS, 2);
 	s_set(e, T_STATUS_DETAIL, 3);
 	cr_assert(!s_try());
-	cr_assert_eq(W.down.cure, PATH_RETRY_SLOW);
+	cr_assert_eq(W.down.cure, PATH_RETRY);
 	s_end_with_breach();
 }
 

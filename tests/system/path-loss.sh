@@ -44,8 +44,8 @@ both_lost() {
 	[ "$(json '[.devices[0].sessions[].logins] | min' stats)" -gt 1 ]
 }
 
-# run NAME TARGET-OPTIONS…
-run() {
+# measure NAME TARGET-OPTIONS…: true when no request stalled
+measure() {
 	local name=$1 calm slow fio failovers
 	shift
 	step "$name, without faults"
@@ -65,9 +65,15 @@ run() {
 	[ "$lost" -ge $((lasts / 5)) ] || fail "only $lost paths were lost"
 	[ "$failovers" -gt 0 ] || fail "stats show no failover"
 	both_lost || fail "only one of the paths was ever lost"
-	sanitized || [ "$slow" -le $((calm + limit_ms)) ] ||
-		fail "stalled for more than $limit_ms ms"
 	ctl wait disk0 --paths 2 --timeout 10 || fail "a path is not back"
+	sanitized || [ "$slow" -le $((calm + limit_ms)) ]
+}
+
+# A machine with other guests stalls by itself now and then: twice in a row it
+# is ours.
+run() {
+	measure "$@" || measure "$@" ||
+		fail "stalled for more than $limit_ms ms, twice"
 }
 
 frontends=(--nbd "unix:$NBD_SOCKET")

@@ -13,9 +13,10 @@ X(PATH_UP, "path-up",
 	"leads to the right LUN")
 X(PATH_FAILED, "path-failed",
 	"a path carries no I/O any more, or could not be brought up")
+X(PATH_MISMATCHED, "path-mismatched",
+	"a path leads to another LUN than the device, and is kept out")
 X(PATH_REFUSED, "path-refused",
-	"a path leads to another LUN, or to none that can be served, and is "
-	"kept out")
+	"a path leads to no LUN that can be served, and is kept out")
 X(PATH_DISABLED, "path-disabled", "a path was taken out of use by command")
 X(PATH_ENABLED, "path-enabled", "a path was given back by command")
 X(TASKS_MOVED, "tasks-moved",
