@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <umpio/base/units.h>
 #include <umpio/iscsi.h>
 #include <umpio/loop.h>
 
@@ -12,8 +13,9 @@
 #include "session.h"
 #include "targets.h"
 
-#define REPLY_MAX  (16u << 20) /* bytes, over all Text Responses */
-#define PIECES_MAX 65536       /* Text Responses */
+#define REPLY_MAX  (16u << 20)     /* bytes, over all Text Responses */
+#define PIECES_MAX 65536           /* Text Responses */
+#define REPLY_TIME (60 * NS_PER_S) /* for all of them together */
 
 struct iscsi_discover {
 	struct iscsi_config config;
@@ -21,6 +23,7 @@ struct iscsi_discover {
 	struct text_in reply; /* grown here, beyond what one login may have */
 	size_t cap;
 	unsigned pieces;
+	uint64_t late; /* loop_now() when the list is to be complete */
 	struct iscsi_targets targets;
 	bool complete;
 	const char *wrong; /* with the reply; NULL: nothing */
@@ -113,6 +116,8 @@ static const char *append(
 
 	if (need > REPLY_MAX || ++d->pieces > PIECES_MAX)
 		return "its list of targets is too long";
+	if (loop_now(d->session.loop) >= d->late)
+		return "its list of targets takes too long";
 	if (need > d->cap) {
 		more = realloc(d->reply.data, need * 2);
 		if (!more)
@@ -130,6 +135,7 @@ static void on_up(void *arg)
 {
 	struct iscsi_discover *d = arg;
 
+	d->late = loop_now(d->session.loop) + REPLY_TIME;
 	session_text(&d->session, NULL, request, sizeof request);
 }
 
