@@ -475,3 +475,17 @@ Test(scenario, h40_text_without_end)
 	cr_assert(found.err < 0);
 	s_end_with_breach();
 }
+
+/* A piece every three seconds: each in time, and all of them not. */
+Test(scenario, h40_text_in_drops)
+{
+	init();
+	memset(&found, 0, sizeof found);
+	W.hooks.tx = empty;
+	s_start();
+	W.wire->way[T_IN].delay_ns = 3 * NS_PER_S;
+	cr_assert(iscsi_discover(W.loop, &W.config, discovered, NULL));
+	cr_assert(t_loop_run_until(W.loop, is_found, NULL, 90 * NS_PER_S));
+	cr_assert(strstr(found.reason, "takes too long"), "%s", found.reason);
+	s_end_with_breach();
+}

@@ -32,6 +32,7 @@ static void begin(unsigned seed, bool digests)
 	t_world_seed(seed);
 	srandom(seed);
 	s_init();
+	W.disk.blocks = 16 * S_DATA / 512;
 	W.options.header_digest = W.options.data_digest = digests;
 	W.options.collapse = seed & 1;
 	W.options.initial_r2t = seed & 2;
