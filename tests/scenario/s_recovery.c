@@ -97,7 +97,7 @@ Test(scenario, s112_another_unit_after_the_relogin)
 	cr_assert_eq(D.lun->writes, 0);
 	cr_assert_eq(d_path(0).state, MPATH_QUARANTINED);
 	cr_assert(strstr(d_path(0).reason, "WWID"), "%s", d_path(0).reason);
-	cr_assert(d_heard("path-refused/0"));
+	cr_assert(d_heard("path-mismatched/0"));
 	D.lun->options.naa[15] = 1;
 	d_wait_up();
 	d_end();
@@ -268,7 +268,7 @@ Test(scenario, s118_luns_have_changed)
 	D.lun->options.naa[15] = 2;
 	cr_assert_eq(write_with(0, 2, 0x063f0e), 0);
 	d_pass(10);
-	cr_assert(d_heard("path-refused/0"));
+	cr_assert(d_heard("path-mismatched/0"));
 	D.lun->options.naa[15] = 1;
 	d_wait_up();
 	d_end();
