@@ -7,11 +7,15 @@
 #include <fuse_lowlevel.h>
 #include <stdlib.h>
 #include <umpio/base/buf.h>
+#include <unistd.h>
 
 #include "fblk_mount.h"
 
 /* A blk_req's length has 32 bits; longer ranges go in parts of this size. */
-#define PART_MAX (1ull << 30)
+#define PART_MAX      (1ull << 30)
+/* One seek asks the device no more often; what it has not seen then counts as
+ * data, which is never wrong. */
+#define QUESTIONS_MAX 256
 
 static void drain_check(struct fblk *fblk)
 {
@@ -53,14 +57,60 @@ static void req_part(struct fblk_req *r)
 
 	r->blk.len = (uint32_t)len;
 	r->left -= len;
+	r->blk.nextents = FBLK_SEEK_EXTENTS;
 	blkdev_submit(r->fblk->dev, &r->blk);
+}
+
+static void seek_answer(struct fblk_req *r, uint64_t at)
+{
+	if (r->fuse)
+		fuse_reply_lseek(r->fuse, (off_t)at);
+	r->fuse = NULL;
+	req_finish(r, 0);
+}
+
+/* No data up to the end. */
+static void seek_end(struct fblk_req *r)
+{
+	if (r->fuse)
+		fuse_reply_err(r->fuse, ENXIO);
+	r->fuse = NULL;
+	req_finish(r, 0);
+}
+
+/* The device has told what `r->blk` asked for: found, or on it goes. */
+static void seek_done(struct fblk_req *r, int err)
+{
+	struct blk_req *blk = &r->blk;
+	uint64_t at = blk->offset, end = at + blk->len + r->left;
+
+	if (err || !r->fuse) {
+		req_finish(r, err);
+		return;
+	}
+	if (fblk_map_found(r->extents, blk->nextents, r->whence, &at)) {
+		seek_answer(r, at);
+	} else if (at >= end) {
+		if (r->whence == SEEK_HOLE)
+			seek_answer(r, end);
+		else
+			seek_end(r);
+	} else if (++r->questions == QUESTIONS_MAX) {
+		seek_answer(r, (uint64_t)fblk_map_unsure(r->whence, at, end));
+	} else {
+		blk->offset = at;
+		r->left = end - at;
+		req_part(r);
+	}
 }
 
 static void on_done(struct blk_req *blk, int err)
 {
 	struct fblk_req *r = blk->arg;
 
-	if (!err && r->left) {
+	if (blk->op == BLK_STATUS) {
+		seek_done(r, err);
+	} else if (!err && r->left) {
 		blk->offset += blk->len;
 		req_part(r);
 	} else {
@@ -70,12 +120,17 @@ static void on_done(struct blk_req *blk, int err)
 
 /* The caller is told early, the data comes later and for nobody. A write is
  * left to finish: it may have happened. */
-static void on_read_interrupted(fuse_req_t fuse, void *arg)
+static void on_interrupted(fuse_req_t fuse, void *arg)
 {
 	struct fblk_req *r = arg;
 
 	r->fuse = NULL;
-	fuse_reply_err(fuse, EINTR);
+	if (r->blk.op == BLK_STATUS)
+		fuse_reply_lseek(
+			fuse, fblk_map_unsure(r->whence, r->blk.offset,
+				      r->blk.offset + r->blk.len + r->left));
+	else
+		fuse_reply_err(fuse, EINTR);
 }
 
 static bool req_feed(struct fblk_req *r)
@@ -113,7 +168,11 @@ void fblk_submit(struct fblk *fblk, fuse_req_t fuse, const struct fblk_io *io,
 	assert(r);
 	SLIST_REMOVE_HEAD(&fblk->idle, link);
 	fblk->inflight++;
-	*r = (struct fblk_req){.fblk = fblk, .fuse = fuse, .left = io->len};
+	*r = (struct fblk_req){.fblk = fblk,
+		.fuse = fuse,
+		.left = io->len,
+		.whence = io->whence};
+	r->blk.extents = r->extents;
 	r->blk.op = (uint8_t)io->op;
 	r->blk.flags = (uint8_t)io->flags;
 	r->blk.offset = io->offset;
@@ -122,13 +181,14 @@ void fblk_submit(struct fblk *fblk, fuse_req_t fuse, const struct fblk_io *io,
 	r->blk.done = on_done;
 	r->blk.arg = r;
 
+	if (io->op == BLK_READ || io->op == BLK_STATUS)
+		fuse_req_interrupt_func(fuse, on_interrupted, r);
 	if (io->op != BLK_READ) {
 		r->charge = payload ? payload->size : 0;
 		fblk->bytes += r->charge;
 		req_part(r);
 		return;
 	}
-	fuse_req_interrupt_func(fuse, on_read_interrupted, r);
 	if (!req_feed(r))
 		fblk->starved = r;
 }

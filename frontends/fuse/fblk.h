@@ -23,9 +23,10 @@
 struct fuse_req;
 struct fuse_session;
 
-#define FBLK_REQS_MAX   512u
-#define FBLK_BYTES_MAX  ((size_t)64 << 20)
-#define FBLK_BACKGROUND 256 /* asynchronous requests that the kernel sends */
+#define FBLK_REQS_MAX     512u
+#define FBLK_BYTES_MAX    ((size_t)64 << 20)
+#define FBLK_SEEK_EXTENTS 16
+#define FBLK_BACKGROUND   256 /* asynchronous requests that the kernel sends */
 
 /* One request at the device. */
 struct fblk_req {
@@ -33,7 +34,10 @@ struct fblk_req {
 	struct fblk *fblk;
 	struct fuse_req *fuse; /* NULL: answered already (interrupted) */
 	uint64_t left;         /* bytes to do after this part */
-	size_t charge;         /* buffer bytes it holds */
+	int whence;            /* of a seek, which goes on until it has found */
+	unsigned questions;    /* that it has asked */
+	struct blk_extent extents[FBLK_SEEK_EXTENTS];
+	size_t charge; /* buffer bytes it holds */
 	SLIST_ENTRY(fblk_req) link;
 };
 

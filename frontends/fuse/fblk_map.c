@@ -97,15 +97,36 @@ int fblk_map_fallocate(const struct blk_info *info, int mode, off_t offset,
 	return 0;
 }
 
-int fblk_map_seek(
-	const struct blk_info *info, off_t offset, int whence, off_t *at)
+int fblk_map_seek(const struct blk_info *info, off_t offset, int whence,
+	struct fblk_io *io)
 {
 	if (whence != SEEK_DATA && whence != SEEK_HOLE)
 		return EINVAL;
 	if (offset < 0 || (uint64_t)offset >= info->size)
 		return ENXIO;
-	*at = whence == SEEK_DATA ? offset : (off_t)info->size;
+	*io = (struct fblk_io){.op = BLK_STATUS,
+		.offset = (uint64_t)offset,
+		.len = info->size - (uint64_t)offset,
+		.whence = whence};
 	return 0;
+}
+
+bool fblk_map_found(
+	const struct blk_extent *x, unsigned n, int whence, uint64_t *at)
+{
+	for (; n--; x++) {
+		bool hole = x->flags & BLK_ZEROES;
+
+		if (hole == (whence == SEEK_HOLE))
+			return true;
+		*at += x->len;
+	}
+	return false;
+}
+
+off_t fblk_map_unsure(int whence, uint64_t at, uint64_t size)
+{
+	return (off_t)(whence == SEEK_HOLE ? size : at);
 }
 
 int fblk_map_setattr(

@@ -20,6 +20,7 @@ struct fblk_io {
 	enum blk_op op;
 	unsigned flags; /* BLK_* */
 	uint64_t offset, len;
+	int whence; /* of BLK_STATUS */
 };
 
 /* A read is cut at the end of the device; len 0 there: nothing to read. */
@@ -38,9 +39,21 @@ int fblk_map_write(const struct blk_info *info, off_t offset, size_t size,
 int fblk_map_fallocate(const struct blk_info *info, int mode, off_t offset,
 	off_t length, struct fblk_io *io);
 
-/* SEEK_DATA and SEEK_HOLE: all of the device is data. */
-int fblk_map_seek(
-	const struct blk_info *info, off_t offset, int whence, off_t *at);
+/* SEEK_DATA and SEEK_HOLE: `io` asks for the status of what follows `offset`.
+ */
+int fblk_map_seek(const struct blk_info *info, off_t offset, int whence,
+	struct fblk_io *io);
+
+/* Looks through `n` extents from `*at` on. True when `*at` is the answer;
+ * false: it is the end of the last one, and what is sought lies behind that. A
+ * hole is what reads as zeroes; one of which that is not sure is data. */
+bool fblk_map_found(
+	const struct blk_extent *x, unsigned n, int whence, uint64_t *at);
+
+/* The answer to a seek that is given up at `at`: what was not looked at is
+ * data, which is never wrong. A seek must not fail for that: no program expects
+ * it. */
+off_t fblk_map_unsure(int whence, uint64_t at, uint64_t size);
 
 /* setattr: the size cannot change, nor owner and mode; times are ignored.
  * `to_set` holds FUSE_SET_ATTR_* bits. */

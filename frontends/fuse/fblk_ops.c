@@ -224,18 +224,22 @@ static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence,
 	struct fuse_file_info *fi)
 {
 	struct blk_info info;
-	off_t at;
+	struct fblk *fblk = serving(req, &info);
+	struct fblk_io io;
 	int err;
 
 	(void)ino;
 	(void)fi;
-	if (!serving(req, &info))
+	if (!fblk)
 		return;
-	err = fblk_map_seek(&info, offset, whence, &at);
+	err = fblk_map_seek(&info, offset, whence, &io);
 	if (err)
 		fuse_reply_err(req, err);
+	else if (fuse_req_interrupted(req))
+		fuse_reply_lseek(
+			req, fblk_map_unsure(whence, io.offset, info.size));
 	else
-		fuse_reply_lseek(req, at);
+		fblk_submit(fblk, req, &io, NULL, NULL);
 }
 
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)

@@ -92,21 +92,33 @@ void nbds_server_free(struct nbds_server *server)
 	free(server);
 }
 
+/* One line for a flood, not one for each of it. */
+static void note_crowd(struct nbds_server *server)
+{
+	if (!server->crowded)
+		log_warn("nbd: %u clients are connected, as many as "
+			 "nbd-max-clients allows; the oldest that have chosen "
+			 "no export give way to new ones",
+			server->limits.clients);
+	server->crowded = true;
+}
+
 /* At the limit, who has waited longest to finish the handshake gives way: a
  * flood of silent connections keeps nobody out. */
 static bool make_room(struct nbds_server *server)
 {
 	struct nbds_client *c;
 
-	if (server->nclients < server->limits.clients)
+	if (server->nclients < server->limits.clients) {
+		server->crowded &=
+			server->nclients >= server->limits.clients / 2;
 		return true;
+	}
+	note_crowd(server);
 	TAILQ_FOREACH (c, &server->clients, link) {
 		if (c->state > NBDS_PARTING)
 			continue;
-		(void)nbds_client_complain(c,
-			"cut off for a new client: %u are connected, as many "
-			"as nbd-max-clients allows",
-			server->nclients);
+		log_debug("nbd client %s: cut off for a new one", c->peer);
 		nbds_client_event(c, NBDS_EV_CUT);
 		return true;
 	}
@@ -119,10 +131,8 @@ void nbds_server_accept(void *arg, struct stream *s)
 	char peer[128];
 
 	if (!make_room(server)) {
-		log_warn("nbd client %s: refused, %u are connected, as many as "
-			 "nbd-max-clients allows",
-			addr_text(&s->peer, peer, sizeof peer),
-			server->nclients);
+		log_debug("nbd client %s: refused, all others are in use",
+			addr_text(&s->peer, peer, sizeof peer));
 		stream_close(s);
 		return;
 	}

@@ -9,7 +9,7 @@
 set +e
 
 cd "$T" || exit # fio leaves files
-requires ramdisk fio losetup mkfs.ext4 e2fsck fallocate setpriv unshare
+requires ramdisk fio python3 losetup mkfs.ext4 e2fsck fallocate setpriv unshare
 requires_root
 requires_fuse
 
@@ -178,6 +178,94 @@ filesystem() {
 	(cd "$T/mnt" && md5sum --quiet -c "$T/sums") || return
 	umount "$T/mnt" && losetup -d "$loop" && sleep 0.2
 }
+seek_holes() { # the map of the file, as lseek tells it
+	dd if=/dev/urandom of="$file" bs=1M count=1 conv=notrunc &&
+	fallocate -p -o 1M -l 3M "$file" && fallocate -p -o 100M -l 28M "$file" &&
+		fallocate -z -o 50M -l 1M "$file" || return
+	python3 - "$file" <<-'PY'
+		import errno, os, sys
+		f, at, found = os.open(sys.argv[1], os.O_RDONLY), 0, []
+		try:
+		    while True:
+		        at = os.lseek(f, at, os.SEEK_DATA)
+		        end = os.lseek(f, at, os.SEEK_HOLE)
+		        found.append((at >> 20, end >> 20))
+		        at = end
+		except OSError as e:
+		    assert e.errno == errno.ENXIO, e
+		assert found == [(0, 1), (4, 50), (51, 100)], found
+		assert os.lseek(f, 2 << 20, os.SEEK_HOLE) == 2 << 20
+		try:
+		    os.lseek(f, 128 << 20, os.SEEK_HOLE)
+		except OSError as e:
+		    assert e.errno == errno.ENXIO, e
+		else:
+		    raise AssertionError("behind the end")
+	PY
+}
+far_offsets() { # reads and writes at the last offsets there are
+	python3 - "$file" <<-'PY'
+		import errno, os, sys
+		f = os.open(sys.argv[1], os.O_RDWR)
+		for at in (2**63 - 1, 2**63 - 4096, 2**62, 128 << 20):
+		    try:
+		        assert os.pread(f, 512, at) == b""
+		    except OSError as e:
+		        assert e.errno == errno.EINVAL, e
+		    for call in (lambda: os.pwrite(f, b"x" * 512, at),
+		                 lambda: os.posix_fallocate(f, at, 1)):
+		        try:
+		            call()
+		        except OSError as e:
+		            assert e.errno in (errno.ENOSPC, errno.EFBIG,
+		                               errno.EINVAL), (at, e)
+		        else:
+		            raise AssertionError(at)
+	PY
+}
+mapped_and_killed() { # a process that dies with the file mapped and dirty
+	python3 - "$file" <<-'PY'
+		import mmap, os, signal, sys
+		for _ in range(20):
+		    child = os.fork()
+		    if not child:
+		        f = os.open(sys.argv[1], os.O_RDWR)
+		        m = mmap.mmap(f, 1 << 20, mmap.MAP_PRIVATE)
+		        try:
+		            m = mmap.mmap(f, 1 << 20, mmap.MAP_SHARED)
+		        except OSError:
+		            pass
+		        for at in range(0, 1 << 20, 4096):
+		            m[at] = 7
+		        os.kill(os.getpid(), signal.SIGKILL)
+		    os.waitpid(child, 0)
+	PY
+	served_soon
+}
+interrupt_storm() { # signals hit readers and writers again and again
+	local i readers=()
+	for i in 1 2 3 4; do
+		python3 - "$file" <<-'PY' &
+			import os, signal, sys, time
+			signal.signal(signal.SIGALRM, lambda *_: None)
+			signal.setitimer(signal.ITIMER_REAL, .002, .002)
+			f, end = os.open(sys.argv[1], os.O_RDWR), time.time() + 2
+			n = 0
+			while time.time() < end:
+			    n += 1
+			    os.pread(f, 65536, n % 100 << 16)
+			    os.pwrite(f, b"s" * 4096, n % 100 << 16)
+			    os.lseek(f, 0, os.SEEK_HOLE)
+			signal.setitimer(signal.ITIMER_REAL, 0)
+		PY
+		readers+=($!)
+	done
+	for i in "${readers[@]}"; do wait "$i" || return; done
+	served_soon
+}
+served_soon() { # somebody else is served within a second
+	timeout 1 dd if="$file" of=/dev/null bs=4k count=1 iflag=direct
+}
 resize() {
 	equal "$(stat -c %s "$file")" 67108864 || return 1
 	kill -USR2 "$pid"
@@ -199,11 +287,16 @@ check "truncate to the same size" truncate -s 134217728 "$file"
 denied "unlink" "busy" rm -f "$file"
 denied "rename" "busy" mv "$file" "$T/elsewhere"
 
+check "class 71: served after these" served_soon
+check "class 72: reads and writes at 2^63 - 1" far_offsets
+check "class 73: killed with the file mapped" mapped_and_killed
+
 step "durability and space"
 check "O_DSYNC is FUA" dsync
 check "fsync is one flush" fsync
 check "punched ranges read zero" punch
 check "zeroed ranges read zero" zero
+check "holes and data" seek_holes
 denied "collapse range" "not supported" \
 	fallocate -c -o 4096 -l 4096 "$file"
 
@@ -249,6 +342,7 @@ check "an interrupted read returns at once" interrupt
 check "stop waits for the device" stop
 
 start --size 64MiB --delay 1ms
+check "class 74: a storm of interrupts" interrupt_storm
 check "more in flight than the kernel's default" deep
 umount "$file"
 check "umount ends the server" ended
@@ -291,7 +385,7 @@ check "stop, read-only" stop
 chmod 755 "$T"
 nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 start --size 64MiB
-denied "another user" "ermission denied" "${nobody[@]}" stat "$file"
+denied "class 75: another user" "ermission denied" "${nobody[@]}" stat "$file"
 check "stop" stop
 start --size 64MiB --allow-other
 check "allow-other: another user sees it" "${nobody[@]}" stat "$file"

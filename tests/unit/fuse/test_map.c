@@ -146,17 +146,38 @@ Test(fblk_map, a_read_only_device_refuses_changes)
 	cr_expect_eq(fblk_map_open(&rw, O_RDWR), 0);
 }
 
-Test(fblk_map, seek_finds_data_everywhere)
+Test(fblk_map, seek_asks_for_all_that_follows)
 {
-	off_t at = -1;
+	struct fblk_io io;
 
-	cr_assert_eq(fblk_map_seek(&rw, 12345, SEEK_DATA, &at), 0);
-	cr_expect_eq(at, 12345);
-	cr_assert_eq(fblk_map_seek(&rw, 12345, SEEK_HOLE, &at), 0);
-	cr_expect_eq(at, (off_t)SIZE);
-	cr_expect_eq(fblk_map_seek(&rw, SIZE, SEEK_DATA, &at), ENXIO);
-	cr_expect_eq(fblk_map_seek(&rw, -1, SEEK_HOLE, &at), ENXIO);
-	cr_expect_eq(fblk_map_seek(&rw, 0, SEEK_SET, &at), EINVAL);
+	cr_assert_eq(fblk_map_seek(&rw, 12345, SEEK_DATA, &io), 0);
+	cr_expect_eq(io.op, BLK_STATUS);
+	cr_expect_eq(io.offset, 12345);
+	cr_expect_eq(io.len, SIZE - 12345);
+	cr_expect_eq(io.whence, SEEK_DATA);
+	cr_expect_eq(fblk_map_seek(&rw, SIZE, SEEK_DATA, &io), ENXIO);
+	cr_expect_eq(fblk_map_seek(&rw, -1, SEEK_HOLE, &io), ENXIO);
+	cr_expect_eq(fblk_map_seek(&rw, 0, SEEK_SET, &io), EINVAL);
+}
+
+Test(fblk_map, seek_among_extents)
+{
+	static const struct blk_extent x[] = {{10, BLK_HOLE | BLK_ZEROES},
+		{20, BLK_ZEROES}, {30, BLK_HOLE}, {40, 0}, {50, BLK_ZEROES}};
+	uint64_t at = 100;
+
+	/* A hole whose content is not known is data. */
+	cr_expect(fblk_map_found(x, 5, SEEK_DATA, &at));
+	cr_expect_eq(at, 130);
+	at = 100;
+	cr_expect(fblk_map_found(x, 5, SEEK_HOLE, &at));
+	cr_expect_eq(at, 100);
+	at = 130;
+	cr_expect(fblk_map_found(x + 2, 3, SEEK_HOLE, &at));
+	cr_expect_eq(at, 200);
+	at = 100;
+	cr_expect_not(fblk_map_found(x, 2, SEEK_DATA, &at));
+	cr_expect_eq(at, 130);
 }
 
 Test(fblk_map, only_the_same_size_can_be_set)
