@@ -97,6 +97,7 @@ Test(scenario, s071_no_such_task_ends_it_too)
 	path_abort(W.path, &W.commands[0].cmd);
 	s_wait_done();
 	s_expect(&W.commands[0], PATH_UNKNOWN, -ECANCELED);
+	cr_assert_eq(asked(RESET), 0);
 	cr_assert_eq(W.downs, 0);
 	s_end();
 }
@@ -116,6 +117,23 @@ Test(scenario, s072_unanswered_abort_resets_the_unit)
 	s_expect(&W.commands[0], PATH_UNKNOWN, -ECANCELED);
 	s_expect(&W.commands[1], PATH_UNKNOWN, -ECANCELED);
 	cr_assert_eq(W.downs, 0);
+	s_end();
+}
+
+/* The answer to the abort comes while the unit is being reset. */
+Test(scenario, s072_late_answer_to_the_abort)
+{
+	begin();
+	s_write(0, 4096, 1);
+	s_pass(10);
+	W.wire->way[T_IN].delay_ns = 2500 * NS_PER_MS;
+	path_abort(W.path, &W.commands[0].cmd);
+	s_wait_done();
+	s_expect(&W.commands[0], PATH_UNKNOWN, -ECANCELED);
+	cr_assert_eq(asked(ABORT), 1);
+	cr_assert_eq(asked(RESET), 1);
+	s_pass(5000);
+	cr_assert_eq(W.downs, 0, "%s", W.down.reason);
 	s_end();
 }
 
