@@ -2,6 +2,8 @@
 /* Streams over real sockets. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,6 +109,46 @@ static void on_readable(void *arg)
 }
 
 static const struct stream_events events = {on_readable, on_readable};
+
+static int option_of(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof value;
+
+	cr_assert_eq(getsockopt(fd, level, name, &value, &len), 0);
+	return value;
+}
+
+/* The descriptor of the accepted end: bound as the listener, not listening. */
+static int accepted_fd(const struct addr *at)
+{
+	for (int fd = 3; fd < 256; fd++) {
+		struct addr a = {.len = sizeof a.ss};
+
+		if (getsockname(fd, (struct sockaddr *)&a.ss, &a.len) == 0 &&
+			a.len == at->len &&
+			memcmp(&a.ss, &at->ss, a.len) == 0 &&
+			!option_of(fd, SOL_SOCKET, SO_ACCEPTCONN))
+			return fd;
+	}
+	cr_assert(false, "no accepted socket");
+	return -1;
+}
+
+Test(stream, accepted_sockets_are_watched)
+{
+	struct addr at = loopback("127.0.0.1");
+	struct stream_listener *l = meet(&at, &(struct stream_options){0});
+	int fd = accepted_fd(stream_listener_addr(l));
+
+	cr_assert(option_of(fd, SOL_SOCKET, SO_KEEPALIVE));
+	cr_assert_eq(option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE), 30);
+	cr_assert_eq(option_of(fd, IPPROTO_TCP, TCP_KEEPINTVL), 10);
+	cr_assert_eq(option_of(fd, IPPROTO_TCP, TCP_KEEPCNT), 3);
+	cr_assert_eq(option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 60000);
+	cr_assert(option_of(fd, IPPROTO_TCP, TCP_NODELAY));
+	stream_listener_free(l);
+}
 
 static ssize_t read_some(struct stream *s, char *text, size_t size)
 {
