@@ -29,6 +29,12 @@ static int parse_in6(struct sockaddr_in6 *sin6, const char *host)
 	return sin6->sin6_scope_id ? 0 : -EINVAL;
 }
 
+static bool is_name_byte(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+	       (c >= 'A' && c <= 'Z') || c == '-' || c == '.' || c == '_';
+}
+
 /* The scope of an address need not exist on this host yet. */
 static bool is_in6_text(const char *host)
 {
@@ -38,17 +44,15 @@ static bool is_in6_text(const char *host)
 
 	snprintf(text, sizeof text, "%s", host);
 	scope = strchr(text, '%');
-	if (scope && scope[1] == '\0')
-		return false;
-	if (scope)
-		*scope = '\0';
+	if (scope) {
+		*scope++ = '\0';
+		if (*scope == '\0')
+			return false;
+		for (; *scope; scope++)
+			if (!is_name_byte(*scope))
+				return false;
+	}
 	return parse_in6(&sin6, text) == 0;
-}
-
-static bool is_name_byte(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-	       (c >= 'A' && c <= 'Z') || c == '-' || c == '.' || c == '_';
 }
 
 static bool is_host(const char *host)

@@ -46,7 +46,8 @@ Test(addr, bad_endpoints)
 	static const char *const bad[] = {"", ":3260", "a:", "a:0", "a:65536",
 		"a:123456", "a:-1", "a:x", "a b", "a/b", "[::1", "[::1]x",
 		"[::1]:", "[array]:5", "[]", "[]:5", "::1]:5", ":::", "1:2:3",
-		"-a", "a\n", "a,b", "[fe80::1%]:5", "user@host"};
+		"-a", "a\n", "a,b", "[fe80::1%]:5", "[fe80::1%e]:1]:5",
+		"fe80::1%e\x1b[2J", "user@host"};
 	struct endpoint ep;
 	char name[300];
 
