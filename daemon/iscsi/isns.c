@@ -245,7 +245,11 @@ static void hang_up(struct isns *n)
 /* Ends the attempt for `reason`; not from within the link's message(). */
 static void give_up(struct isns *n, int err)
 {
+	bool over = !n->config.watch && n->tell.queued;
+
 	hang_up(n);
+	if (over)
+		return; /* the list is whole: what ends now is no matter */
 	tell(n, err);
 	if (!n->config.watch)
 		return;
@@ -412,6 +416,8 @@ static void on_tell(void *arg)
 {
 	struct isns *n = arg;
 
+	if (!n->config.watch)
+		hang_up(n);
 	if (n->err < 0)
 		n->told(n->arg, n->err, NULL, n->reason);
 	else if (n->request == NOTHING) /* else a newer list is coming */

@@ -367,6 +367,11 @@ Test(scenario, s120_asked_once)
 	cr_assert_eq(S.tpgt, 7);
 	cr_assert_eq(S.asked[QRY], 1);
 	cr_assert_eq(S.asked[REG] + S.asked[DEREG] + S.asked[SCNREG], 0);
+	/* It has hung up: a server that ends later is no matter. */
+	cr_assert_null(S.server.stream);
+	server_down();
+	pass(1000);
+	cr_assert_eq(S.told, 1);
 	end();
 }
 
