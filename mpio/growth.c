@@ -85,7 +85,8 @@ static bool take(struct mpath *mp)
 		return ++mp->capacity_tries >= TRIES_MAX;
 	if (d.action == DISPOSITION_OK &&
 		!capacity_decode16(&c, mp->capacity_data,
-			sizeof mp->capacity_data - r->residual) &&
+			sizeof mp->capacity_data -
+				(r->overflow ? 0 : r->residual)) &&
 		c.block_size == mp->facts.identity.block_size && c.blocks &&
 		c.blocks <= INT64_MAX / c.block_size)
 		mp->facts.identity.blocks = c.blocks;

@@ -98,6 +98,8 @@ static void finish(struct conn *c, struct task *t, const struct ending *e)
 	}
 	if (cmd->direction == PATH_DATA_IN && !r->overflow)
 		r->residual = cmd->len - t->received;
+	else if (!r->overflow && r->residual > cmd->len)
+		r->residual = cmd->len; /* of a command that failed anyway */
 	session_task_end(c->session, t, PATH_DONE, 0);
 }
 
