@@ -63,6 +63,28 @@ Test(scenario, h11_tags)
 	}
 }
 
+/* Tags can be guessed: GOOD, before the target can have read the command. */
+Test(scenario, h11_tag_of_a_command_not_sent)
+{
+	uint8_t bhs[T_BHS_LEN];
+
+	s_init();
+	s_up();
+	s_read(0, 512);
+	s_read(1, 512);
+	s_wait_done();
+	W.wire->way[T_OUT].capacity = 10;
+	W.wire->way[T_OUT].blackhole = true;
+	s_read(2, 512);
+	s_pass(10);
+	s_make(bhs, 0x21, 1);
+	t_set(bhs, T_ITT, s_tag(1) + (s_tag(1) - s_tag(0)));
+	t_set(bhs, T_UNDER, 1);
+	t_set(bhs, T_RESIDUAL, 512);
+	s_inject(bhs, NULL, 0);
+	s_breach(2, "SCSI Response for a task that it has not got");
+}
+
 Test(scenario, h12_responses_that_come_twice)
 {
 	uint8_t bhs[T_BHS_LEN];
