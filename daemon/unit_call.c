@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is asked of a unit while it lives: each call carries something of its
+ * own to the worker and brings the answer back. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <umpio/base/log.h>
+#include <umpio/iscsi.h>
+
+#include "plan.h"
+#include "unit_private.h"
+#include "unit_view.h"
+
+struct unit_call {
+	struct job job;
+	struct unit *unit;
+	const struct iscsi_config *config;
+	enum unit_path_verb verb;
+	enum unit_view view;
+	struct json_object *into;
+	struct mpdev_options options;
+	char policy[32];
+	int id, result;
+	void (*done)(void *arg, int result, void *about);
+	void (*described)(void *about, struct json_object *filled);
+	void *about;
+};
+
+static struct unit_call *call_new(
+	struct unit *u, void (*work)(struct job *), void (*done)(struct job *))
+{
+	struct unit_call *call = calloc(1, sizeof *call);
+
+	if (!call)
+		return NULL;
+	call->job.work = work;
+	call->job.done = done;
+	call->unit = u;
+	return call;
+}
+
+static void call_done(struct job *job)
+{
+	struct unit_call *call = (struct unit_call *)job;
+
+	if (call->done)
+		call->done(call->unit->arg, call->result, call->about);
+	free(call);
+}
+
+static int unit_connect(struct unit *u, const struct iscsi_config *config)
+{
+	struct path *path = iscsi_path_new(worker_loop(u->worker), config);
+	int id;
+
+	if (!path)
+		return -ENOMEM;
+	id = mpdev_add_path(u->dev, path);
+	if (id < 0)
+		path_free(path);
+	return id;
+}
+
+static void add_path_work(struct job *job)
+{
+	struct unit_call *call = (struct unit_call *)job;
+	struct unit *u = call->unit;
+
+	call->result = u->dev && !u->draining ? unit_connect(u, call->config)
+					      : -ESHUTDOWN;
+}
+
+void unit_add_path(struct unit *u, const struct iscsi_config *config,
+	void (*done)(void *arg, int id, void *about), void *about)
+{
+	struct unit_call *call = call_new(u, add_path_work, call_done);
+
+	if (!call) {
+		done(u->arg, -ENOMEM, about);
+		return;
+	}
+	call->config = config;
+	call->done = done;
+	call->about = about;
+	worker_run(u->worker, &call->job);
+}
+
+static void path_work(struct job *job)
+{
+	struct unit_call *call = (struct unit_call *)job;
+	struct unit *u = call->unit;
+
+	if (!u->dev || u->draining)
+		call->result = -ESHUTDOWN;
+	else if (call->verb == UNIT_PATH_FAIL)
+		call->result = mpdev_disable_path(u->dev, call->id);
+	else if (call->verb == UNIT_PATH_RESTORE)
+		call->result = mpdev_enable_path(u->dev, call->id);
+	else
+		call->result = mpdev_remove_path(u->dev, call->id, true);
+}
+
+void unit_path(struct unit *u, enum unit_path_verb verb, int id,
+	void (*done)(void *arg, int err, void *about), void *about)
+{
+	struct unit_call *call = call_new(u, path_work, call_done);
+
+	if (!call) {
+		done(u->arg, -ENOMEM, about);
+		return;
+	}
+	call->verb = verb;
+	call->id = id;
+	call->done = done;
+	call->about = about;
+	worker_run(u->worker, &call->job);
+}
+
+static void options_work(struct job *job)
+{
+	struct unit_call *call = (struct unit_call *)job;
+
+	if (call->unit->dev)
+		mpdev_set_options(call->unit->dev, &call->options);
+}
+
+void unit_set_options(struct unit *u, const struct mpdev_options *options)
+{
+	struct unit_call *call = call_new(u, options_work, call_done);
+
+	if (!call) {
+		log_error("%s: out of memory", u->plan->name);
+		return;
+	}
+	call->options = *options;
+	snprintf(call->policy, sizeof call->policy, "%s", options->policy);
+	call->options.policy = call->policy;
+	worker_run(u->worker, &call->job);
+}
+
+static void describe_work(struct job *job)
+{
+	struct unit_call *call = (struct unit_call *)job;
+
+	if (call->unit->dev)
+		unit_view_fill(call->unit->dev, call->view, call->into);
+}
+
+static void describe_done(struct job *job)
+{
+	struct unit_call *call = (struct unit_call *)job;
+
+	call->described(call->about, call->into);
+	free(call);
+}
+
+void unit_describe(struct unit *u, enum unit_view view,
+	struct json_object *into,
+	void (*done)(void *about, struct json_object *filled), void *about)
+{
+	struct unit_call *call = call_new(u, describe_work, describe_done);
+
+	if (!call) {
+		done(about, into);
+		return;
+	}
+	call->view = view;
+	call->into = into;
+	call->described = done;
+	call->about = about;
+	worker_run(u->worker, &call->job);
+}
