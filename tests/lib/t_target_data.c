@@ -321,6 +321,8 @@ void t_data_out(
 	unsigned i;
 
 	/* Of a task that has just been aborted, data may still come. */
+	if (!task && t_order_data(c, bhs, data, len))
+		return;
 	if (!task) {
 		check_fast_abort(c, bhs);
 		return;

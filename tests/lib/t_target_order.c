@@ -81,11 +81,59 @@ void t_seen(
 	*seen = now;
 }
 
+/* It is off the list. */
+static void waiting_destroy(struct t_waiting *w)
+{
+	struct t_early *e;
+
+	while ((e = STAILQ_FIRST(&w->early))) {
+		STAILQ_REMOVE_HEAD(&w->early, link);
+		free(e->data);
+		free(e);
+	}
+	free(w->data);
+	free(w);
+}
+
 static void waiting_free(struct t_session *s, struct t_waiting *w)
 {
 	TAILQ_REMOVE(&s->waiting, w, link);
-	free(w->data);
-	free(w);
+	waiting_destroy(w);
+}
+
+/* Its turn: the command, and the data that came unasked behind it. */
+static void waiting_run(struct t_session *s, struct t_waiting *w)
+{
+	struct t_early *e;
+
+	if (w->skip)
+		return;
+	t_request(w->conn, w->bhs, w->data, w->len);
+	STAILQ_FOREACH (e, &w->early, link)
+		if (w->conn->session == s)
+			t_data_out(w->conn, e->bhs, e->data, e->len);
+}
+
+bool t_order_data(
+	struct t_conn *c, const uint8_t *bhs, const uint8_t *data, uint32_t len)
+{
+	struct t_waiting *w;
+	struct t_early *e;
+
+	TAILQ_FOREACH (w, &c->session->waiting, link)
+		if (w->conn == c && t_get(w->bhs, T_OPCODE) == 0x01 &&
+			t_get(w->bhs, T_ITT) == t_get(bhs, T_ITT))
+			break;
+	if (!w)
+		return false;
+	e = calloc(1, sizeof *e);
+	if (!e || !(e->data = malloc(len + 1)))
+		abort();
+	memcpy(e->bhs, bhs, T_BHS_LEN);
+	memcpy(e->data, data, len);
+	e->len = len;
+	STAILQ_INSERT_TAIL(&w->early, e, link);
+	return true;
 }
 
 void t_order_drop(struct t_session *s, const struct t_conn *c)
@@ -119,6 +167,7 @@ static struct t_waiting *waiting_new(
 	if (!w || !(w->data = malloc(len + 1)))
 		abort();
 	memcpy(w->bhs, bhs, T_BHS_LEN);
+	STAILQ_INIT(&w->early);
 	w->len = len;
 	TAILQ_INSERT_TAIL(&s->waiting, w, link);
 	return w;
@@ -160,10 +209,8 @@ static void drain(struct t_target *t, struct t_session *s)
 	while (alive && (w = waiting_find(s, s->exp_cmd_sn))) {
 		take_turn(s);
 		TAILQ_REMOVE(&s->waiting, w, link);
-		if (!w->skip)
-			t_request(w->conn, w->bhs, w->data, w->len);
-		free(w->data);
-		free(w);
+		waiting_run(s, w);
+		waiting_destroy(w);
 		LIST_FOREACH (alive, &t->sessions, link)
 			if (alive == s)
 				break;

@@ -6,7 +6,16 @@
 #include "t_target.h"
 
 /* A command that came ahead of its turn. */
+struct t_early {
+	uint8_t bhs[T_BHS_LEN];
+	uint8_t *data;
+	uint32_t len;
+	STAILQ_ENTRY(t_early) link;
+};
+
+/* `early`: unsolicited Data-Out that came behind it. */
 struct t_waiting {
+	STAILQ_HEAD(, t_early) early;
 	struct t_conn *conn;
 	uint8_t bhs[T_BHS_LEN];
 	uint8_t *data;
@@ -72,6 +81,9 @@ void t_seen(struct t_conn *c, const uint8_t *bhs, const uint8_t *data,
 	uint32_t len);
 /* `sn` counts as received, its command will not be executed. */
 void t_order_fill(struct t_session *s, uint32_t sn);
+/* Data-Out of a command that waits for its turn: kept for it. False: none. */
+bool t_order_data(struct t_conn *c, const uint8_t *bhs, const uint8_t *data,
+	uint32_t len);
 /* Early commands before `sn` are not executed when their turn comes. */
 void t_order_skip(struct t_session *s, uint32_t sn);
 /* Early commands of a connection (NULL: of all) are gone. */

@@ -39,14 +39,28 @@ static unsigned abort_missing(struct t_conn *c, const uint8_t *bhs, uint32_t sn)
 	return COMPLETE;
 }
 
+/* Of a task that is aborted the data need not have come any more, and its
+ * status may be acknowledged. */
+static void give_up_data(struct t_session *s, uint32_t itt)
+{
+	struct t_task *task = t_done_find(s, itt);
+
+	if (!task)
+		return;
+	free(task->lost);
+	task->lost = NULL;
+}
+
 static unsigned abort_task(struct t_conn *c, const uint8_t *bhs)
 {
 	uint32_t sn = (uint32_t)t_get(bhs, T_REF_CMD_SN);
 	struct t_session *s = c->session;
 	struct t_task *task = t_task_find(s, (uint32_t)t_get(bhs, T_RTT));
 
-	if (!task)
+	if (!task) {
+		give_up_data(s, (uint32_t)t_get(bhs, T_RTT));
 		return abort_missing(c, bhs, sn);
+	}
 	if (task->conn != c) {
 		t_violation(
 			c->target, "ABORT TASK not on the task's connection");

@@ -150,6 +150,14 @@ void t_conn_stamp(struct t_conn *c, uint8_t *bhs, bool takes)
 	}
 }
 
+/* Logout for recovery: ExpStatSN is the last one of the connection that it is
+ * about (RFC 7143 11.14.3). */
+static bool is_of_another(const struct t_conn *c, const uint8_t *bhs)
+{
+	return t_get(bhs, T_OPCODE) == 0x06 && t_get(bhs, T_REASON) == 2 &&
+	       t_get(bhs, T_CID) != c->cid;
+}
+
 /* What every request shows: RFC 7143 4.2.2.2, 11.2.1. */
 static void check_request(struct t_conn *c, const uint8_t *bhs)
 {
@@ -162,7 +170,7 @@ static void check_request(struct t_conn *c, const uint8_t *bhs)
 		t_violation(c->target, "opcode %#x after Logout", op);
 	if (c->state == T_LOGIN && op != 0x03)
 		t_violation(c->target, "opcode %#x before login is over", op);
-	if (!c->heard && op == 0x03)
+	if ((!c->heard && op == 0x03) || is_of_another(c, bhs))
 		return;
 	if (t_sn_lt(c->stat_sn, acked))
 		t_violation(c->target, "opcode %#x: ExpStatSN %u ahead of %u",
