@@ -43,18 +43,35 @@ static void negotiate(struct conn *c, const struct bhs *b)
 	leave(c, b);
 }
 
-static void drop(struct conn *c, const struct bhs *b)
+static void drop_one(struct conn *c, const struct bhs *b)
 {
-	if (b->async.event == ASYNC_DROP_CONNECTION &&
-		b->async.param1 != c->cid) {
-		log_info("%s: the target drops a connection that is not ours",
-			portal(c));
-		return;
-	}
 	c->why.wait = b->async.param2 * NS_PER_S;
-	c->wait_told = true;
+	c->retain = b->async.param3 * NS_PER_S;
+	c->wait_told = c->retain_told = true;
 	conn_fail(c, -ECONNABORTED,
 		"the target drops the connection, wait %u s", b->async.param2);
+}
+
+/* Parameter1: the CID; it may be another connection of the session. Parameter2
+ * and Parameter3: Time2Wait and Time2Retain. */
+static void drop(struct conn *c, const struct bhs *b)
+{
+	struct session *s = c->session;
+	struct leg *leg = leg_by_cid(s, b->async.param1);
+
+	if (b->async.event == ASYNC_DROP_ALL) {
+		for (unsigned i = 0; i < s->nlegs; i++)
+			if (s->legs[i].conn && s->legs[i].conn != c)
+				drop_one(s->legs[i].conn, b);
+		drop_one(c, b);
+	} else if (b->async.param1 == c->cid) {
+		drop_one(c, b);
+	} else if (leg && leg->conn) {
+		drop_one(leg->conn, b);
+	} else {
+		log_info("%s: the target drops a connection that is not ours",
+			portal(c));
+	}
 }
 
 static void log_only(struct conn *c, const struct bhs *b)

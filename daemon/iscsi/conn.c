@@ -53,27 +53,57 @@ static uint32_t front_stat_sn(const struct conn *c)
 {
 	const struct outq_item *first = STAILQ_FIRST(&c->out.items);
 
-	return first ? get_be32(first->head + 28) : c->exp_stat_sn;
+	return first ? get_be32(first->head + 28) : c->stat.exp;
+}
+
+static struct control *take_control(struct conn *c)
+{
+	struct control *ctl = STAILQ_FIRST(&c->controls_free);
+
+	if (ctl)
+		STAILQ_REMOVE_HEAD(&c->controls_free, link);
+	else
+		conn_fail(c, -EPROTO, "it makes us owe it too many answers");
+	return ctl;
+}
+
+void conn_send_as(struct conn *c, struct bhs *b, uint32_t exp_stat_sn)
+{
+	struct control *ctl = take_control(c);
+
+	if (!ctl)
+		return;
+	b->exp_stat_sn = exp_stat_sn;
+	pdu_tx(&ctl->item, b, NULL, 0, c->digests);
+	outq_push(&c->out, &ctl->item);
+	pump_tx(c->pump);
 }
 
 void conn_send(struct conn *c, struct bhs *b, const void *data, uint32_t len,
 	bool front)
 {
-	struct control *ctl = STAILQ_FIRST(&c->controls_free);
+	struct control *ctl = take_control(c);
 
-	if (!ctl) {
-		conn_fail(c, -EPROTO, "it makes us owe it too many answers");
+	if (!ctl)
 		return;
-	}
-	STAILQ_REMOVE_HEAD(&c->controls_free, link);
 	if (c->state != CONN_IN_LOGIN)
-		b->exp_stat_sn = front ? front_stat_sn(c) : c->exp_stat_sn;
+		b->exp_stat_sn = front ? front_stat_sn(c) : c->stat.exp;
 	pdu_tx(&ctl->item, b, data, len, c->digests);
 	if (front)
 		outq_push_front(&c->out, &ctl->item);
 	else
 		outq_push(&c->out, &ctl->item);
 	pump_tx(c->pump);
+}
+
+bool conn_has_room(const struct conn *c)
+{
+	const struct control *ctl = STAILQ_FIRST(&c->controls_free);
+	unsigned n = 0;
+
+	while (ctl && n++ < CONN_CONTROLS / 2)
+		ctl = STAILQ_NEXT(ctl, link);
+	return ctl != NULL;
 }
 
 static int engine_rx(void *engine, struct iovec *iov)
@@ -115,6 +145,9 @@ static void engine_tx_commit(void *engine, size_t n)
 	struct conn *c = engine;
 
 	outq_commit(&c->out, n);
+	/* Commands wait for short queues. */
+	if (c->leg && !TAILQ_EMPTY(&c->session->waiting))
+		session_kick(c->session);
 }
 
 /* LIO, for one, ends a login that offers it no method it likes without a Login

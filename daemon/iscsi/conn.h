@@ -15,8 +15,10 @@
 #include "keys.h"
 #include "login.h"
 #include "pdu.h"
+#include "statsn.h"
 #include "task.h"
 
+struct leg;
 struct pump;
 struct session;
 struct stream;
@@ -68,8 +70,17 @@ struct conn {
 	struct pump *pump;
 	enum conn_state state;
 	uint16_t cid;
-	uint32_t exp_stat_sn;
-	uint64_t heard; /* loop_now() of the last byte */
+	struct leg *leg;    /* its place in a session of several connections,
+			     * or of level 2; NULL: the session's only one */
+	uint8_t level;      /* ErrorRecoveryLevel; 0 until it is logged in */
+	bool hold;          /* the status under way is not to be settled */
+	unsigned load;      /* commands with their allegiance to it */
+	struct statsn stat; /* at level 0 only `exp` is used */
+	uint64_t heard;     /* loop_now() of the last byte */
+
+	/* Status SNACK, snack.c */
+	uint64_t snack_due; /* ask again then; 0: nothing is asked for */
+	unsigned snack_tries;
 	struct conn_params params;
 	struct pdu_digests digests; /* of what we send; off during login */
 	struct pdu_rx rx;
@@ -78,6 +89,8 @@ struct conn {
 	enum login_step refusal; /* with CONN_EV_REFUSED */
 	struct path_down why;    /* the first failure; reason[0] is 0 before */
 	bool wait_told;          /* why.wait is the target's word */
+	bool retain_told;        /* and this: */
+	uint64_t retain;         /* ns, Time2Retain */
 
 	/* Keep-alive, nop.c */
 	struct task *ping;
@@ -112,6 +125,14 @@ bool conn_is_up(const struct conn *c);
 void conn_send(struct conn *c, struct bhs *b, const void *data, uint32_t len,
 	bool front);
 
+/* Queues one that bears another ExpStatSN than the connection's: the Logout
+ * Request for recovery (RFC 7143 11.14.3). */
+void conn_send_as(struct conn *c, struct bhs *b, uint32_t exp_stat_sn);
+
+/* True when a control PDU that can be done without may be sent: some are left
+ * for those that cannot. */
+bool conn_has_room(const struct conn *c);
+
 /* Ends the connection; the first call's reason stands. Nothing is torn down
  * before the session's turn, so it may be called from anywhere. */
 void conn_fail(struct conn *c, int err, const char *fmt, ...)
@@ -134,8 +155,22 @@ void nop_ping(struct conn *c); /* nothing while one is under way */
 void nop_tick(struct conn *c, uint64_t now);
 void nop_answered(struct conn *c); /* a Reject is an answer too */
 
+/* snack.c, RFC 7143 11.16, 7.8, 7.9; level 1 and above only */
+/* Asks for the first run of missing statuses at or after `from`. */
+void snack_status(struct conn *c, uint32_t from);
+/* Asks for Data-In or R2Ts of `t` from the first missing one on. */
+void snack_task(struct conn *c, struct task *t);
+/* Acknowledges read data, as the target's A bit asks (11.16.1). */
+void snack_ack(struct conn *c, uint32_t ttt, const uint8_t lun[8], uint32_t sn);
+/* Asks again, three times in all; then the connection fails. */
+void snack_tick(struct conn *c, uint64_t now);
+/* A SNACK that the target rejects: never asked again (7.3). */
+void snack_rejected(
+	struct conn *c, uint8_t type, uint32_t itt, const char *text);
+
 /* logout.c, RFC 7143 11.14, 11.15 */
-void logout_send(struct conn *c);
+void logout_send(struct conn *c);       /* of the session */
+void logout_connection(struct conn *c); /* of this connection */
 void logout_response(
 	struct conn *c, const struct bhs *b, const uint8_t *data, uint32_t len);
 

@@ -14,6 +14,26 @@ static void none(struct conn *c)
 	(void)c;
 }
 
+/* To the session, or to the connection's place in it; the end of the session
+ * itself is the session's matter. */
+static void tell(struct conn *c, enum leg_event to_leg, enum session_event ev)
+{
+	struct session *s = c->session;
+
+	if (!c->leg || (s->state == SESSION_LOGOUT && c == s->conn))
+		session_post(s, ev);
+	else
+		leg_post(c->leg, to_leg);
+}
+
+/* The leading login settles it for all (RFC 7143 13.20). */
+static uint32_t conn_level(const struct conn *c)
+{
+	if (c->login.setup.tsih)
+		return c->session->params.error_recovery_level;
+	return c->login.session.error_recovery_level;
+}
+
 /* Digests and limits hold from the next PDU on (RFC 7143 6.3.1). */
 static void accepted(struct conn *c)
 {
@@ -22,29 +42,30 @@ static void accepted(struct conn *c)
 	c->digests.data = c->params.data_digest;
 	pdu_rx_set(&c->rx, c->params.header_digest, c->params.data_digest,
 		c->params.max_recv_data);
-	c->exp_stat_sn = c->login.exp_stat_sn;
-	session_post(c->session, SESSION_EV_ACCEPTED);
+	c->level = (uint8_t)conn_level(c);
+	statsn_init(&c->stat, c->login.exp_stat_sn);
+	tell(c, LEG_EV_ACCEPTED, SESSION_EV_ACCEPTED);
 }
 
 static void refused(struct conn *c)
 {
-	session_post(c->session, SESSION_EV_REFUSED);
+	tell(c, LEG_EV_REFUSED, SESSION_EV_REFUSED);
 }
 
 static void wanted(struct conn *c)
 {
-	session_post(c->session, SESSION_EV_LEAVE);
+	tell(c, LEG_EV_LEAVE, SESSION_EV_LEAVE);
 }
 
 static void done(struct conn *c)
 {
 	c->logged_out = true;
-	session_post(c->session, SESSION_EV_LOGGED_OUT);
+	tell(c, LEG_EV_LOGGED_OUT, SESSION_EV_LOGGED_OUT);
 }
 
 static void lost(struct conn *c)
 {
-	session_post(c->session, SESSION_EV_LOST);
+	tell(c, LEG_EV_LOST, SESSION_EV_LOST);
 }
 
 #define S(name) (1u << CONN_##name)

@@ -21,7 +21,7 @@ static const struct {
 	[OP_TMF_RSP] = {tmf_response, FULL},
 	[OP_TEXT_RSP] = {session_text_response, FULL},
 	[OP_DATA_IN] = {task_in_data, FULL},
-	[OP_LOGOUT_RSP] = {logout_response, S(IN_LOGOUT)},
+	[OP_LOGOUT_RSP] = {logout_response, FULL},
 	[OP_R2T] = {task_out_r2t, FULL},
 	[OP_ASYNC] = {async_message, FULL},
 	[OP_REJECT] = {reject_message, FULL},
@@ -50,28 +50,81 @@ void conn_login_next(struct conn *c, enum login_step step)
 	}
 }
 
-/* RFC 7143 4.2.2.2. 0; 1 for a PDU that came before; or the connection has
- * failed: at level 0 a hole cannot be filled. */
+/* RFC 7143 4.2.2.2 at level 0. 0; 1 for a PDU that came before; or the
+ * connection has failed: a hole cannot be filled. */
 static int take_stat_sn(struct conn *c, const struct bhs *b)
 {
 	switch (bhs_stat_use(b)) {
 	case STAT_NONE: return 0;
 	case STAT_NEXT:
-		if (!sn_gt(b->stat_sn, c->exp_stat_sn))
+		if (!sn_gt(b->stat_sn, c->stat.exp))
 			return 0;
 		break;
 	case STAT_TAKES:
-		if (b->stat_sn == c->exp_stat_sn) {
-			c->exp_stat_sn++;
+		if (b->stat_sn == c->stat.exp) {
+			c->stat.exp++;
 			return 0;
 		}
-		if (sn_lt(b->stat_sn, c->exp_stat_sn))
+		if (sn_lt(b->stat_sn, c->stat.exp))
 			return 1;
 		break;
 	}
 	conn_fail(c, -EPROTO, "a status was lost before a %s (StatSN)",
 		bhs_op_name((uint8_t)b->op));
 	return -EPROTO;
+}
+
+static void deliver(
+	struct conn *c, const struct bhs *b, const uint8_t *data, uint32_t len)
+{
+	window_update(&c->session->window, b->exp_cmd_sn, b->max_cmd_sn);
+	dispatch[b->op].fn(c, b, data, len);
+}
+
+/* Level 1 and above: what is missing is asked for, and not acknowledged before
+ * it has come (RFC 7143 7.9). */
+static void deliver_counted(
+	struct conn *c, const struct bhs *b, const uint8_t *data, uint32_t len)
+{
+	enum stat_use use = bhs_stat_use(b);
+	uint32_t next = c->stat.next;
+	enum statsn_is is;
+
+	if (use != STAT_TAKES) {
+		if (use == STAT_NEXT && statsn_reveal(&c->stat, b->stat_sn))
+			snack_status(c, next);
+		deliver(c, b, data, len);
+		return;
+	}
+	is = statsn_take(&c->stat, b->stat_sn);
+	if (is == STATSN_OLD || (is == STATSN_AGAIN && b->op != OP_DATA_IN))
+		return;
+	if (is == STATSN_FAR) {
+		conn_fail(c, -EPROTO, "too many a status was lost (StatSN)");
+		return;
+	}
+	if (is == STATSN_GAP)
+		snack_status(c, next);
+	c->hold = is == STATSN_AGAIN;
+	deliver(c, b, data, len);
+	if (!c->hold)
+		statsn_settle(&c->stat, b->stat_sn);
+	c->hold = false;
+}
+
+/* RFC 7143 7.8: the header is right, the data is not. Level 0 knows no cure. */
+static void spoilt(struct conn *c, const struct bhs *b)
+{
+	c->session->counters.digest_errors++;
+	if (c->level == 0) {
+		conn_fail(c, -EBADMSG, "data digest error in a %s",
+			bhs_op_name((uint8_t)b->op));
+	} else if (b->op == OP_DATA_IN) {
+		task_in_spoilt(c, b);
+	} else if (bhs_stat_use(b) == STAT_TAKES) {
+		statsn_reveal(&c->stat, b->stat_sn + 1);
+		snack_status(c, b->stat_sn);
+	}
 }
 
 static void rx_pdu(void *arg, const struct bhs *b, const uint8_t *data,
@@ -81,9 +134,7 @@ static void rx_pdu(void *arg, const struct bhs *b, const uint8_t *data,
 	rx_fn *fn = dispatch[b->op].fn;
 
 	if (!data_ok) {
-		c->session->counters.digest_errors++;
-		conn_fail(c, -EBADMSG, "data digest error in a %s",
-			bhs_op_name((uint8_t)b->op));
+		spoilt(c, b);
 		return;
 	}
 	if (c->state == CONN_IN_LOGIN) {
@@ -95,10 +146,10 @@ static void rx_pdu(void *arg, const struct bhs *b, const uint8_t *data,
 			bhs_op_name((uint8_t)b->op));
 		return;
 	}
-	if (take_stat_sn(c, b))
-		return;
-	window_update(&c->session->window, b->exp_cmd_sn, b->max_cmd_sn);
-	fn(c, b, data, len);
+	if (c->level > 0)
+		deliver_counted(c, b, data, len);
+	else if (take_stat_sn(c, b) == 0)
+		deliver(c, b, data, len);
 }
 
 static void *rx_place(void *arg, const struct bhs *b, uint32_t len)

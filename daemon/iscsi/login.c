@@ -27,16 +27,26 @@ enum login_step login_fail(
 	return LOGIN_FAILED;
 }
 
+static enum keys_phase phase(const struct login_setup *setup)
+{
+	if (setup->discovery)
+		return KEYS_DISCOVERY;
+	return setup->tsih ? KEYS_JOINING : KEYS_LEADING;
+}
+
 enum login_step login_init(struct login *l, const struct login_setup *setup)
 {
 	const struct iscsi_config *config = setup->config;
+	struct iscsi_offer offer = config->offer;
 	const char *why;
 
 	memset(l, 0, offsetof(struct login, out_data));
 	l->setup = *setup;
 	l->out = (struct text_out){l->out_data, sizeof l->out_data, 0, false};
-	keys_init(&l->keys, setup->discovery ? KEYS_DISCOVERY : KEYS_LEADING,
-		&config->offer);
+	l->exp_stat_sn = setup->exp_stat_sn;
+	if (offer.error_recovery_level > setup->level_max)
+		offer.error_recovery_level = setup->level_max;
+	keys_init(&l->keys, phase(setup), &offer);
 	if (!config->chap.user && config->chap.mutual_secret)
 		return login_fail(l, PATH_FATAL,
 			"mutual CHAP needs a CHAP user and secret too");
@@ -78,7 +88,7 @@ void login_request(
 	b->login.csg = l->csg;
 	b->login.nsg = l->asked_t ? l->nsg : 0;
 	memcpy(b->login.isid, l->setup.config->isid, ISCSI_ISID_LEN);
-	b->login.tsih = 0;
+	b->login.tsih = l->setup.tsih;
 	b->login.cid = l->setup.cid;
 	*len = more ? PDU_LOGIN_DATA_MAX : (uint32_t)left;
 	*data = l->out_data + l->out_at;
@@ -125,6 +135,7 @@ static enum login_step refused(
 		return LOGIN_WEAKER;
 	}
 	s = login_status_find(class, detail);
+	l->status = (uint16_t)(class << 8 | detail);
 	return login_fail(l, l->setup.again ? s->again : s->fresh,
 		"login refused (%02x%02x): %s", class, detail, s->text);
 }
@@ -149,6 +160,9 @@ static const char *misfit(const struct login *l, const struct bhs *b)
 	if (b->final && b->login.nsg == STAGE_FULL_FEATURE &&
 		b->login.tsih == 0)
 		return "final Login Response without a TSIH";
+	if (b->final && b->login.nsg == STAGE_FULL_FEATURE && l->setup.tsih &&
+		b->login.tsih != l->setup.tsih)
+		return "Login Response of another session (TSIH)";
 	return NULL;
 }
 

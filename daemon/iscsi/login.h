@@ -27,6 +27,9 @@ struct login_setup {
 	bool no_sha256; /* CHAP algorithm 7 is not offered */
 	bool again;     /* this target has let us in before */
 	uint16_t cid;
+	uint16_t tsih;        /* of the session that is joined; 0: a new one */
+	uint32_t exp_stat_sn; /* of a connection that is reinstated */
+	uint32_t level_max;   /* the most ErrorRecoveryLevel to offer */
 	uint32_t itt, cmd_sn;
 	struct chap_list_head *chaps; /* exchanges under way */
 	uint8_t random[1 + CHAP_CHALLENGE_LEN];
@@ -81,6 +84,8 @@ struct login {
 	struct iscsi_portal redirect;
 	bool permanent;
 	/* LOGIN_FAILED */
+	uint16_t
+		status; /* Status-Class and Status-Detail; 0: it was not that */
 	enum path_cure cure;
 	char why[LOGIN_WHY_MAX];
 };

@@ -112,7 +112,7 @@ static void op_probe(struct path *path)
 {
 	struct session *s = &of(path)->session;
 
-	if (s->state == SESSION_UP && conn_is_up(s->conn))
+	if (s->state == SESSION_UP && s->conn && conn_is_up(s->conn))
 		nop_ping(s->conn);
 }
 
@@ -120,7 +120,12 @@ static uint64_t op_heard(const struct path *path)
 {
 	const struct session *s = &of(path)->session;
 
-	return s->conn ? s->conn->heard : s->heard;
+	uint64_t heard = s->conn ? s->conn->heard : s->heard;
+
+	for (unsigned i = 0; i < s->nlegs; i++)
+		if (s->legs[i].conn && s->legs[i].conn->heard > heard)
+			heard = s->legs[i].conn->heard;
+	return heard;
 }
 
 /* SAM-5 4.7.5, 4.7.6: peripheral device and flat space addressing. */
@@ -142,6 +147,8 @@ static void op_facts(const struct path *path, struct path_facts *f)
 		.tpgt = s->tpgt,
 		.lun = lun_number(p->config.lun),
 		.connections = up ? 1 : 0};
+	if (s->managed)
+		f->connections = legs_up(s);
 	if (up)
 		f->inflight_max = s->window_seen < room ? s->window_seen : room;
 }

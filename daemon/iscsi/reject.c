@@ -35,7 +35,7 @@ static const struct {
 
 /* The request that a Reject is about: a header comes back in its data. */
 struct rejected {
-	uint8_t op;
+	uint8_t op, flags;
 	uint32_t itt;
 };
 
@@ -44,7 +44,8 @@ static int read_header(struct rejected *r, const uint8_t *data, uint32_t len)
 	struct cursor cur = cursor_over(data, data ? len : 0);
 
 	r->op = cursor_u8(&cur) & 0x3f;
-	cursor_skip(&cur, 15);
+	r->flags = cursor_u8(&cur);
+	cursor_skip(&cur, 14);
 	r->itt = cursor_be32(&cur);
 	cursor_skip(&cur, BHS_LEN - 20);
 	return cur.bad ? -EPROTO : 0;
@@ -57,6 +58,7 @@ static const uint8_t begun_by[] = {
 	[TASK_TMF] = OP_TMF_REQ,
 	[TASK_TEXT] = OP_TEXT_REQ,
 	[TASK_LOGOUT] = OP_LOGOUT_REQ,
+	[TASK_LOGIN] = OP_LOGIN_REQ,
 };
 
 static void fail_task(
@@ -85,6 +87,31 @@ static void fail_task(
 		bhs_op_name(begun_by[t->kind]), text);
 }
 
+/* Level 1 and above: what was spoilt on its way to the target is sent again, a
+ * command by us, data when the target asks for it (RFC 7143 7.8), and a SNACK
+ * never. True when that was it. */
+static bool repaired(struct conn *c, const struct rejected *r, uint8_t reason,
+	const char *text)
+{
+	struct task *t = task_find(&c->session->tasks, r->itt);
+
+	if (c->level == 0)
+		return false;
+	if (r->op == OP_SNACK) {
+		snack_rejected(c, r->flags & 0x0f, r->itt, text);
+		return true;
+	}
+	if (reason != REJECT_DATA_DIGEST)
+		return false;
+	if (r->op == OP_DATA_OUT)
+		return true;
+	if (r->op != OP_SCSI_CMD || !t || t->kind != TASK_SCSI ||
+		t->conn != c || !t->cmd || t->ending)
+		return false;
+	retry_command(t);
+	return true;
+}
+
 void reject_message(
 	struct conn *c, const struct bhs *b, const uint8_t *data, uint32_t len)
 {
@@ -105,6 +132,8 @@ void reject_message(
 		conn_fail(c, -EPROTO, "Reject (%s) without a header", text);
 		return;
 	}
+	if (repaired(c, &r, b->reject.reason, text))
+		return;
 	t = task_find(&c->session->tasks, r.itt);
 	if (cure == DROP || !t || t->conn != c || begun_by[t->kind] != r.op) {
 		conn_fail(c, -EREMOTEIO, "the target rejected a %s: %s",

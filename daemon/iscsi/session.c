@@ -10,14 +10,10 @@
 #include <umpio/base/units.h>
 #include <umpio/stream.h>
 
+#include "repair.h"
 #include "session.h"
 
-#define TICK_FAST   (100 * NS_PER_MS)
-#define TICK_SLOW   NS_PER_S
-#define CLOSED_PING (5 * NS_PER_S) /* a window that stays shut is asked for */
-
 static void work(void *arg);
-static void tick(void *arg);
 
 static void late(void *arg)
 {
@@ -39,9 +35,11 @@ int session_init(struct session *s, struct loop *loop,
 	TAILQ_INIT(&s->waiting);
 	TAILQ_INIT(&s->ended);
 	TAILQ_INIT(&s->chaps);
+	s->level_max = 2;
 	tmf_reset(s);
+	TAILQ_INIT(&s->moving);
 	s->timer = loop_timer_new(loop, late, s);
-	s->tick = loop_timer_new(loop, tick, s);
+	s->tick = loop_timer_new(loop, session_tick, s);
 	if (s->timer && s->tick)
 		return 0;
 	session_fini(s);
@@ -55,7 +53,9 @@ void session_fini(struct session *s)
 	loop_timer_free(s->tick);
 	dial_cancel(s->dial);
 	stream_abort(s->stream);
-	conn_free(s->conn, true);
+	if (!s->managed)
+		conn_free(s->conn, true);
+	legs_fini(s);
 	task_table_fini(&s->tasks);
 }
 
@@ -119,6 +119,19 @@ void session_end_later(struct session *s, struct path_cmd *cmd,
 	loop_post(s->loop, &s->work);
 }
 
+/* Data on its way into the command's memory goes nowhere from here on: with
+ * several connections the end may have come over another one. */
+static void let_go_of_conn(struct session *s, struct task *t)
+{
+	struct conn *c = t->conn;
+
+	c->load--;
+	if (t->repair)
+		repair_drop(t);
+	if (s->managed)
+		pdu_rx_forget(&c->rx, t->itt);
+}
+
 /* Takes a task off all lists; the command is then nobody's. */
 static struct path_cmd *release(struct session *s, struct task *t)
 {
@@ -126,6 +139,10 @@ static struct path_cmd *release(struct session *s, struct task *t)
 
 	TAILQ_REMOVE(&s->active, t, link);
 	tmf_forget(s, t);
+	if (s->managed)
+		reassign_forget(s, t);
+	if (t->conn)
+		let_go_of_conn(s, t);
 	t->cmd = NULL;
 	t->ending = false;
 	cmd->task = NULL;
@@ -165,21 +182,54 @@ static void command_done(struct outq_item *item, bool sent)
 		t->sent = true;
 }
 
-static void send_command(
-	struct session *s, struct task *t, struct path_cmd *cmd)
+void session_task_drop(
+	struct session *s, struct task *t, enum path_outcome outcome, int error)
 {
+	session_end_later(s, release(s, t), outcome, error);
+}
+
+void session_end_tasks_of(struct session *s, struct conn *c)
+{
+	struct task *t;
+
+	TAILQ_FOREACH (t, &s->active, link) {
+		if (t->conn != c || t->ending)
+			continue;
+		(void)task_out_cancel(t);
+		repair_drop(t);
+		t->cmd->result.outcome = PATH_UNKNOWN;
+		t->cmd->result.error = -ECONNRESET;
+		t->ending = true;
+	}
+}
+
+void session_part(struct session *s, const struct conn *c)
+{
+	struct task *t, *next;
+
+	for (t = TAILQ_FIRST(&s->active); t; t = next) {
+		next = TAILQ_NEXT(t, link);
+		if (t->conn != c)
+			continue;
+		t->conn = NULL;
+		t->proof = 0;
+		if (t->ending)
+			session_task_ended(s, t);
+	}
+}
+
+void session_send(struct task *t)
+{
+	const struct path_cmd *cmd = t->cmd;
+	struct conn *c = t->conn;
+	struct session *s = c->session;
 	struct bhs b = bhs_make(OP_SCSI_CMD);
 	uint32_t now = 0;
 
-	t->cmd = cmd;
-	t->conn = s->conn;
-	t->cmd_sn = s->window.cmd_sn++;
-	cmd->task = t;
-	TAILQ_INSERT_TAIL(&s->active, t, link);
 	memcpy(b.lun, s->config->lun, sizeof b.lun);
 	b.itt = t->itt;
 	b.cmd_sn = t->cmd_sn;
-	b.exp_stat_sn = s->conn->exp_stat_sn;
+	b.exp_stat_sn = c->stat.exp;
 	b.scsi_cmd.read = cmd->direction == PATH_DATA_IN;
 	b.scsi_cmd.write = cmd->direction == PATH_DATA_OUT;
 	b.scsi_cmd.attr = ATTR_SIMPLE;
@@ -187,34 +237,56 @@ static void send_command(
 	memcpy(b.scsi_cmd.cdb, cmd->cdb, sizeof b.scsi_cmd.cdb);
 	if (b.scsi_cmd.write)
 		now = task_out_begin(t, &b);
+	if (c->level > 0)
+		t->since = loop_now(s->loop);
 	t->item.done = command_done;
-	pdu_tx(&t->item, &b, cmd->data, now, s->conn->digests);
-	outq_push(&s->conn->out, &t->item);
-	pump_tx(s->conn->pump);
+	pdu_tx(&t->item, &b, cmd->data, now, c->digests);
+	outq_push(&c->out, &t->item);
+	pump_tx(c->pump);
 }
 
-/* Not once the target has asked for a logout (RFC 7143 11.9.1). */
-static bool can_send(const struct session *s)
+static void send_command(
+	struct session *s, struct conn *c, struct task *t, struct path_cmd *cmd)
 {
-	return (s->state == SESSION_UP || s->state == SESSION_DRAINING) &&
-	       s->conn->state == CONN_LOGGED_IN && window_is_open(&s->window);
+	t->cmd = cmd;
+	t->conn = c;
+	c->load++;
+	t->cmd_sn = s->window.cmd_sn++;
+	cmd->task = t;
+	TAILQ_INSERT_TAIL(&s->active, t, link);
+	session_send(t);
+}
+
+/* The connection for the next command; NULL when there is none. Not once the
+ * target has asked for a logout (RFC 7143 11.9.1). */
+static struct conn *ready(struct session *s)
+{
+	if ((s->state != SESSION_UP && s->state != SESSION_DRAINING) ||
+		!window_is_open(&s->window))
+		return NULL;
+	if (s->managed)
+		return leg_pick(s);
+	return s->conn->state == CONN_LOGGED_IN ? s->conn : NULL;
 }
 
 void session_submit(struct session *s, struct path_cmd *cmd)
 {
 	struct task *t = NULL;
+	struct conn *c = NULL;
 
 	memset(&cmd->result, 0, offsetof(struct path_result, sense));
 	cmd->task = NULL;
-	if (s->state != SESSION_UP || !conn_is_up(s->conn)) {
+	if (s->state != SESSION_UP || (!s->managed && !conn_is_up(s->conn))) {
 		session_end_later(s, cmd, PATH_NOT_SENT, -ENOTCONN);
 		return;
 	}
 	session_watch(s);
-	if (can_send(s) && TAILQ_EMPTY(&s->waiting))
+	if (TAILQ_EMPTY(&s->waiting))
+		c = ready(s);
+	if (c)
 		t = task_get(&s->tasks, TASK_SCSI);
 	if (t) {
-		send_command(s, t, cmd);
+		send_command(s, c, t, cmd);
 		return;
 	}
 	if (TAILQ_EMPTY(&s->waiting))
@@ -235,25 +307,38 @@ static void grow(struct session *s)
 			task_table_room(&s->tasks));
 }
 
+/* R2Ts may have come, and StatSN has moved on. */
+static void kick_senders(struct session *s)
+{
+	struct conn *c = s->conn;
+
+	if (c && !TAILQ_EMPTY(&c->senders))
+		pump_tx(c->pump);
+	for (unsigned i = 0; i < s->nlegs; i++) {
+		c = s->legs[i].conn;
+		if (c && c != s->conn && !TAILQ_EMPTY(&c->senders))
+			pump_tx(c->pump);
+	}
+}
+
 void session_kick(struct session *s)
 {
 	struct path_cmd *cmd;
+	struct conn *c;
 	struct task *t;
 
 	if (s->state != SESSION_UP && s->state != SESSION_DRAINING)
 		return;
 	grow(s);
-	while ((cmd = TAILQ_FIRST(&s->waiting)) && can_send(s)) {
+	while ((cmd = TAILQ_FIRST(&s->waiting)) && (c = ready(s))) {
 		t = task_get(&s->tasks, TASK_SCSI);
 		if (!t)
 			break;
 		TAILQ_REMOVE(&s->waiting, cmd, link);
 		s->closed_since = loop_now(s->loop);
-		send_command(s, t, cmd);
+		send_command(s, c, t, cmd);
 	}
-	/* R2Ts may have come, and StatSN has moved on. */
-	if (s->conn && !TAILQ_EMPTY(&s->conn->senders))
-		pump_tx(s->conn->pump);
+	kick_senders(s);
 	if (s->state == SESSION_DRAINING && TAILQ_EMPTY(&s->active) &&
 		TAILQ_EMPTY(&s->waiting))
 		session_post(s, SESSION_EV_DRAINED);
@@ -274,7 +359,7 @@ void session_abort(struct session *s, struct path_cmd *cmd)
 	struct task *t = cmd->task;
 
 	if (t) {
-		if (!t->ending && conn_is_up(s->conn) &&
+		if (!t->ending && (s->managed || conn_is_up(s->conn)) &&
 			s->state != SESSION_LOGOUT)
 			tmf_abort(s, t, -ECANCELED);
 		return;
@@ -308,23 +393,30 @@ static void end_task(struct session *s, struct task *t)
 
 void session_end_all(struct session *s)
 {
-	struct outq *q = s->conn ? &s->conn->out : NULL;
 	struct path_cmd *cmd;
 	struct task *t;
 
 	/* A command of which some bytes have left counts as sent. */
 	TAILQ_FOREACH (t, &s->active, link) {
-		if (t->item.queued && outq_is_begun(q, &t->item))
+		if (!t->conn)
+			continue;
+		if (t->item.queued && outq_is_begun(&t->conn->out, &t->item))
 			t->sent = true;
 		(void)task_out_cancel(t);
+		repair_drop(t);
 	}
-	conn_free(s->conn, !s->clean);
+	if (!s->managed)
+		conn_free(s->conn, !s->clean);
+	legs_stop(s, !s->clean);
 	s->conn = NULL;
+	TAILQ_FOREACH (t, &s->active, link)
+		t->conn = NULL;
 	while ((t = TAILQ_FIRST(&s->active)))
 		end_task(s, t);
 	/* Pings, logout and the like go with the table. */
 	task_table_fini(&s->tasks);
 	tmf_reset(s);
+	TAILQ_INIT(&s->moving);
 	s->text = NULL;
 	while ((cmd = TAILQ_FIRST(&s->waiting))) {
 		TAILQ_REMOVE(&s->waiting, cmd, link);
@@ -332,59 +424,18 @@ void session_end_all(struct session *s)
 	}
 }
 
-void session_watch(struct session *s)
+void session_refused_level(struct session *s, unsigned level)
 {
-	if (s->tick_fast)
+	char portal[ENDPOINT_TEXT_MAX];
+
+	if (level == 0 || s->level_max < level)
 		return;
-	s->tick_fast = true;
-	loop_timer_set(s->tick, TICK_FAST);
-}
-
-static void check_waiting(struct session *s, uint64_t now)
-{
-	struct path_cmd *cmd, *next;
-
-	if (TAILQ_EMPTY(&s->waiting))
-		return;
-	if (now - s->closed_since >= CLOSED_PING)
-		nop_ping(s->conn);
-	for (cmd = TAILQ_FIRST(&s->waiting); cmd; cmd = next) {
-		next = TAILQ_NEXT(cmd, link);
-		if (!cmd->deadline || now < cmd->deadline)
-			continue;
-		TAILQ_REMOVE(&s->waiting, cmd, link);
-		session_end_later(s, cmd, PATH_NOT_SENT, -ETIMEDOUT);
-	}
-	session_kick(s);
-}
-
-static void check_active(struct session *s, uint64_t now)
-{
-	struct task *t;
-
-	TAILQ_FOREACH (t, &s->active, link)
-		if (t->cmd->deadline && now >= t->cmd->deadline && !t->ending)
-			tmf_abort(s, t, -ETIMEDOUT);
-}
-
-static void tick(void *arg)
-{
-	struct session *s = arg;
-	uint64_t now = loop_now(s->loop);
-	bool up = s->state == SESSION_UP || s->state == SESSION_DRAINING;
-
-	s->tick_fast = false;
-	if (!s->conn || !conn_is_up(s->conn) || !up)
-		return;
-	nop_tick(s->conn, now);
-	tmf_tick(s, now);
-	check_waiting(s, now);
-	check_active(s, now);
-	if (s->conn->ping || s->tmf.state != TMF_IDLE ||
-		!TAILQ_EMPTY(&s->active) || !TAILQ_EMPTY(&s->waiting))
-		session_watch(s);
-	else
-		loop_timer_set(s->tick, TICK_SLOW);
+	s->level_max = level - 1;
+	log_warn("%s: the target agreed to error recovery level %u, but "
+		 "refuses what belongs to it; it is offered level %u from now "
+		 "on",
+		endpoint_text(&s->hops[s->nhops - 1], portal), level,
+		s->level_max);
 }
 
 void session_text(struct session *s, const struct bhs *next, const void *data,

@@ -3,8 +3,10 @@
  * A session (RFC 7143 4.2.4, 8.3): it connects, logs in, carries commands and
  * text, and comes down. Its owner (path.c, discovery.c) starts it again.
  *
- * Error recovery level 0: when the connection fails, everything in flight ends,
- * and the next login with the same ISID and TSIH 0 reinstates the session.
+ * Error recovery levels 0 and 1: when the connection fails, everything in
+ * flight ends, and the next login with the same ISID and TSIH 0 reinstates the
+ * session. At level 2, and with several connections, legs (leg.h) stand between
+ * the session and its connections.
  */
 #ifndef UMPIO_ISCSI_SESSION_H
 #define UMPIO_ISCSI_SESSION_H
@@ -17,6 +19,8 @@
 
 #include "conn.h"
 #include "dial.h"
+#include "leg.h"
+#include "reassign.h"
 #include "task.h"
 #include "window.h"
 
@@ -49,6 +53,7 @@ enum session_state {
 	X(DRAINED)     /* nothing is in flight */                              \
 	X(LOGGED_OUT)  /* connection */                                        \
 	X(LOST)        /* connection */                                        \
+	X(FAILED)      /* recovery of a connection: it cannot be */            \
 	X(LATE)        /* the timer of the state */                            \
 	X(ENDED)       /* completions are out */
 
@@ -104,8 +109,19 @@ struct session {
 	struct endpoint hops[SESSION_HOPS_MAX + 1]; /* [0]: the portal */
 	unsigned nhops;
 	struct stream *stream; /* connected, not yet a connection's */
-	struct conn *conn;
-	uint64_t heard; /* of connections that are gone */
+	struct conn *conn;     /* what belongs to the session goes over it; with
+				* legs one of those that are up, or NULL */
+	uint64_t heard;        /* of connections that are gone */
+	bool managed;          /* the connections are the legs' */
+	bool escalated;        /* they have given up: it is about to end */
+	struct leg legs[LEGS_MAX];
+	unsigned nlegs;
+	struct loop_task legs_work;
+	uint16_t next_cid;
+	unsigned spread_at; /* spread.c */
+	unsigned strays;    /* portals of other groups, as bits */
+	unsigned level_max; /* the most that is offered; a step that the target
+			     * refused is not asked of it again */
 	bool no_sha256;
 
 	struct window window;
@@ -120,6 +136,7 @@ struct session {
 	TAILQ_HEAD(path_cmd_list, path_cmd) waiting; /* for the window */
 	struct path_cmd_list ended; /* their done() is to be called */
 	struct tmf tmf;
+	struct task_list moving; /* for TASK REASSIGN */
 	struct task *text;
 
 	struct path_down down;
@@ -179,11 +196,34 @@ void session_end_later(struct session *s, struct path_cmd *cmd,
 void session_task_end(struct session *s, struct task *t,
 	enum path_outcome outcome, int error);
 
+/* Ends a task that has no connection. */
+void session_task_drop(struct session *s, struct task *t,
+	enum path_outcome outcome, int error);
+
+/* A connection is gone: its tasks have none now, and those that only waited for
+ * a begun PDU end. `c` is not looked at. */
+void session_part(struct session *s, const struct conn *c);
+
+/* The target has ended all that `c` still carried; it sends nothing more. They
+ * end with the connection. */
+void session_end_tasks_of(struct session *s, struct conn *c);
+
+/* The command PDU of a task onto its connection, with its data as far as that
+ * goes unasked; also once more, after which nothing differs. */
+void session_send(struct task *t);
+
+/* What recovery of a connection has come to: session recovery. */
+void session_escalate(struct session *s, const char *why);
+
+/* The target has agreed to `level`, but refuses what belongs to it. */
+void session_refused_level(struct session *s, unsigned level);
+
 /* The last PDU of a task that is `ending` has left. */
 void session_task_ended(struct session *s, struct task *t);
 
 /* Wakes the tick for something that has a time limit. */
 void session_watch(struct session *s);
+void session_tick(void *session); /* session_tick.c: its timer */
 
 /* tmf.c, RFC 7143 11.5, 11.6 */
 void tmf_abort(struct session *s, struct task *t, int err);
@@ -192,6 +232,13 @@ void tmf_response(
 void tmf_refused(struct session *s, const char *how); /* escalates */
 void tmf_tick(struct session *s, uint64_t now);
 void tmf_forget(struct session *s, struct task *t); /* it has ended */
-void tmf_reset(struct session *s);                  /* the connection is gone */
+void tmf_reset(struct session *s);                  /* the session is gone */
+void tmf_conn_lost(struct session *s, const struct conn *c);
+void tmf_next(struct session *s); /* tasks may have a connection again */
+
+/* retry.c, RFC 7143 7.2.1 */
+bool retry_is_due(const struct session *s, const struct task *t);
+void retry_command(struct task *t);
+void retry_tick(struct task *t, uint64_t now);
 
 #endif

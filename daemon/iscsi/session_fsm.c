@@ -55,6 +55,9 @@ static uint64_t time2wait(const struct session *s)
 	if (s->conn && s->conn->wait_told)
 		return s->conn->why.wait < TIME2WAIT_MAX ? s->conn->why.wait
 							 : TIME2WAIT_MAX;
+	if (s->managed && s->down.wait)
+		return s->down.wait < TIME2WAIT_MAX ? s->down.wait
+						    : TIME2WAIT_MAX;
 	return s->was_up ? s->params.default_time2wait * NS_PER_S : 0;
 }
 
@@ -67,7 +70,7 @@ static void end(struct session *s)
 	s->dial = NULL;
 	stream_abort(s->stream);
 	s->stream = NULL;
-	if (s->conn)
+	if (s->conn && s->heard < s->conn->heard)
 		s->heard = s->conn->heard;
 	s->down.was_up = s->was_up;
 	s->down.wait = time2wait(s);
@@ -91,7 +94,7 @@ static void dial(struct session *s, const struct dial_plan *plan)
 static void start(struct session *s)
 {
 	s->down = (struct path_down){.cure = PATH_RETRY};
-	s->was_up = s->clean = false;
+	s->was_up = s->clean = s->escalated = false;
 	s->plan.interface = s->config->interface;
 	s->plan.timeout = s->config->timeouts.connect;
 	if (s->plan.nportals == 0) {
@@ -113,6 +116,7 @@ static void log_in(struct session *s)
 		.again = s->ever_up,
 		.cid = 1,
 		.itt = LOGIN_TAG,
+		.level_max = s->level_max,
 		.chaps = &s->chaps,
 	};
 	struct stream *stream = s->stream;
@@ -158,6 +162,13 @@ static void come_up(struct session *s)
 	login_fini(l);
 	if (task_table_grow(&s->tasks,
 		    s->window_seen < TASK_MAX ? s->window_seen : TASK_MAX)) {
+		conn_fail(s->conn, -ENOMEM, "out of memory");
+		return;
+	}
+	if (!s->discovery &&
+		(s->params.max_connections > 1 ||
+			s->params.error_recovery_level == 2) &&
+		legs_start(s)) {
 		conn_fail(s->conn, -ENOMEM, "out of memory");
 		return;
 	}
@@ -243,14 +254,27 @@ static void lost(struct session *s)
 {
 	struct conn *c = s->conn;
 
-	if (c && c->why.reason[0])
+	if (c && !s->escalated && c->why.reason[0])
 		set_reason(s, c->why.cure, c->why.reason);
 	s->lost |= s->was_up;
 	end(s);
 }
 
+void session_escalate(struct session *s, const char *why)
+{
+	if (s->escalated)
+		return;
+	s->escalated = true;
+	set_reason(s, PATH_RETRY, why);
+	session_post(s, SESSION_EV_FAILED);
+}
+
 static void log_out(struct session *s)
 {
+	if (!s->conn) {
+		session_escalate(s, "no connection is left to log out on");
+		return;
+	}
 	loop_timer_set(s->timer, s->config->timeouts.logout);
 	logout_send(s->conn);
 }
@@ -358,6 +382,7 @@ static const struct {
 	{S(DIALING) | S(LOGIN), E(STOP), TO(ENDING), stop, ""},
 	{BUSY, E(STOP_NOW), TO(ENDING), stop, "N5"},
 	{BUSY, E(LOST), TO(ENDING), lost, "N5"},
+	{BUSY, E(FAILED), TO(ENDING), lost, "N5"},
 	{S(ENDING), E(ENDED), TO(DOWN), report, "N6"},
 	/* What crosses with something else on its way here. */
 	{S(DRAINING), E(LEAVE), TO(DRAINING), shed, ""},
@@ -368,11 +393,13 @@ static const struct {
 	{S(DOWN), E(STOP), TO(DOWN), none, ""},
 	{S(DOWN), E(STOP_NOW), TO(DOWN), none, ""},
 	{S(DOWN), E(LOST), TO(DOWN), none, ""},
+	{S(DOWN), E(FAILED), TO(DOWN), none, ""},
 	{S(DOWN), E(REFUSED), TO(DOWN), none, ""},
 	{S(DOWN), E(LEAVE), TO(DOWN), none, ""},
 	{S(ENDING), E(STOP), TO(ENDING), none, ""},
 	{S(ENDING), E(STOP_NOW), TO(ENDING), none, ""},
 	{S(ENDING), E(LOST), TO(ENDING), none, ""},
+	{S(ENDING), E(FAILED), TO(ENDING), none, ""},
 	{S(ENDING), E(ACCEPTED), TO(ENDING), none, ""},
 	{S(ENDING), E(REFUSED), TO(ENDING), none, ""},
 	{S(ENDING), E(LEAVE), TO(ENDING), none, ""},

@@ -75,7 +75,10 @@ struct task *task_get(struct task_table *table, enum task_kind kind)
 	t->kind = (uint8_t)kind;
 	t->taken = true;
 	t->sent = t->held = t->ending = t->sending = t->aborted = false;
-	t->abort_queued = false;
+	t->abort_queued = t->rebase = t->moving = false;
+	t->proof = 0;
+	t->repair = NULL;
+	t->retries = t->reassigns = 0;
 	t->conn = NULL;
 	t->cmd = NULL;
 	t->item.queued = false;
@@ -87,7 +90,7 @@ struct task *task_get(struct task_table *table, enum task_kind kind)
 
 void task_put(struct task_table *table, struct task *t)
 {
-	assert(t->taken && !t->item.queued && !t->sending &&
+	assert(t->taken && !t->item.queued && !t->sending && !t->repair &&
 		LIST_EMPTY(&t->dataouts));
 	t->taken = false;
 	if (t->kind == TASK_SCSI)

@@ -23,7 +23,21 @@ struct session;
 
 #define TASK_R2T_MAX 8 /* R2Ts of one task that we keep; MaxOutstandingR2T */
 
-enum task_kind { TASK_SCSI, TASK_NOP, TASK_TMF, TASK_TEXT, TASK_LOGOUT };
+enum task_kind {
+	TASK_SCSI,
+	TASK_NOP,
+	TASK_TMF,
+	TASK_TEXT,
+	TASK_LOGOUT,
+	TASK_LOGIN, /* of a further connection */
+};
+
+/* How the target says that a command has ended (RFC 7143 11.4, 11.7.4). */
+struct ending {
+	uint8_t response, status;
+	enum residual kind;
+	uint32_t residual;
+};
 
 /* Data that is to be sent: what an R2T asked for, or unsolicited data. */
 struct burst {
@@ -58,15 +72,29 @@ struct task {
 	struct conn *conn;
 	struct path_cmd *cmd;  /* TASK_SCSI; NULL once it is done */
 	struct outq_item item; /* the command PDU */
-	uint32_t received;     /* bytes of Data-In */
+	uint32_t received;     /* bytes of Data-In, all before them too; of a
+				* write, bytes that were offered or asked for */
 	uint32_t data_sn;      /* next DataSN of Data-In, next R2TSN */
 	struct burst bursts[TASK_R2T_MAX + 1]; /* a ring, oldest first */
 	uint8_t burst_at, bursts_left;
 	uint8_t r2ts; /* of them, solicited ones */
 	struct dataout_list dataouts;
+	/* Error recovery level 1 and above */
+	uint64_t since;        /* loop_now() of the last that it did; 0: ? */
+	uint64_t proof;        /* limit to be heard of after TASK REASSIGN, or
+				* 0; reassign.c */
+	struct repair *repair; /* what it lacks; NULL: nothing */
+	uint8_t retries;       /* of its command PDU */
+	uint8_t reassigns;     /* TASK REASSIGNs sent for it */
+	uint8_t verdict;       /* of reassign.c, when `proof` has passed */
+	bool rebase;           /* its next R2TSN is what the target says */
+	bool moving;           /* in session->moving */
+	uint32_t max_send;     /* without `conn`: what that one could send */
+	uint16_t cid;          /* without `conn`: of the one it was lost with */
 	TAILQ_ENTRY(task) link; /* free, or the session's active SCSI tasks */
 	TAILQ_ENTRY(task) send_link;  /* conn->senders */
 	TAILQ_ENTRY(task) abort_link; /* the session's tasks to be aborted */
+	TAILQ_ENTRY(task) move_link;  /* those to be reassigned */
 };
 TAILQ_HEAD(task_list, task);
 
@@ -112,6 +140,15 @@ void task_in_data(
 	struct conn *c, const struct bhs *b, const uint8_t *data, uint32_t len);
 void task_in_response(
 	struct conn *c, const struct bhs *b, const uint8_t *data, uint32_t len);
+
+/* All that was to come is here: ends the task as the target says. */
+void task_in_finish(struct conn *c, struct task *t, const struct ending *e);
+
+/* The target has sent something for a task that was reassigned. */
+void reassign_proved(struct task *t);
+
+/* A Data-In whose data digest is wrong, at level 1 (RFC 7143 7.8). */
+void task_in_spoilt(struct conn *c, const struct bhs *b);
 
 /*
  * Data-Out (task_out.c; RFC 7143 11.7, 11.8).

@@ -7,16 +7,22 @@
 #include <umpio/base/log.h>
 
 #include "conn.h"
+#include "repair.h"
 #include "session.h"
 
 #define STATUS_GOOD 0x00 /* SAM-5 5.3.1 */
 
-/* The command that a PDU speaks of; NULL, and the connection has failed. */
+/* The command that a PDU speaks of; NULL, and the connection has failed. At
+ * level 1 what has ended may be sent again, and a reset of the unit ends tasks
+ * whose answers are under way on other connections: that is no breach. */
 static struct task *command_of(struct conn *c, const struct bhs *b)
 {
 	struct task *t = task_find(&c->session->tasks, b->itt);
+	bool late = c->level > 0 || c->leg;
 	const char *wrong = NULL;
 
+	if (late && (!t || (t->kind == TASK_SCSI && (!t->cmd || t->ending))))
+		return NULL;
 	if (!t)
 		wrong = "an unknown task";
 	else if (t->kind != TASK_SCSI)
@@ -33,20 +39,43 @@ static struct task *command_of(struct conn *c, const struct bhs *b)
 	return NULL;
 }
 
+/* At level 0 every PDU is the next one. */
+static const char *misfit(const struct task *t, const struct bhs *b)
+{
+	if (b->data_in.data_sn != t->data_sn)
+		return "out of order (DataSN)";
+	if (b->data_in.offset != t->received)
+		return "out of order (BufferOffset)";
+	return NULL;
+}
+
+/* Level 1: one that comes later has its place further on. */
+static const char *misfit_later(const struct task *t, const struct bhs *b)
+{
+	if (b->data_in.data_sn == t->data_sn)
+		return misfit(t, b);
+	if (b->data_in.offset < t->received || b->data_in.offset > t->cmd->len)
+		return "out of order (BufferOffset)";
+	return NULL;
+}
+
+/* The task that a Data-In is for. NULL when it is to be dropped, or when it is
+ * a breach, and then the connection has failed. */
 static struct task *data_task(struct conn *c, const struct bhs *b, uint32_t len)
 {
 	struct task *t = command_of(c, b);
-	const char *wrong = NULL;
+	uint32_t sn = b->data_in.data_sn;
+	const char *wrong;
 
 	if (!t)
 		return NULL;
+	if (c->level > 0 && (repair_has(t, sn) || repair_is_far(t, sn)))
+		return NULL;
 	if (t->cmd->direction != PATH_DATA_IN)
 		wrong = "for a task that reads nothing";
-	else if (b->data_in.data_sn != t->data_sn)
-		wrong = "out of order (DataSN)";
-	else if (b->data_in.offset != t->received)
-		wrong = "out of order (BufferOffset)";
-	else if (len > t->cmd->len - t->received)
+	else
+		wrong = c->level > 0 ? misfit_later(t, b) : misfit(t, b);
+	if (!wrong && len > t->cmd->len - b->data_in.offset)
 		wrong = "beyond the expected length";
 	if (!wrong)
 		return t;
@@ -58,14 +87,8 @@ void *task_in_place(struct conn *c, const struct bhs *b, uint32_t len)
 {
 	struct task *t = data_task(c, b, len);
 
-	return t ? (uint8_t *)t->cmd->data + t->received : NULL;
+	return t ? (uint8_t *)t->cmd->data + b->data_in.offset : NULL;
 }
-
-struct ending {
-	uint8_t status;
-	enum residual kind;
-	uint32_t residual;
-};
 
 /* RFC 7143 11.4.5: do data and residual add up to what was asked for? */
 static bool adds_up(const struct task *t, const struct ending *e)
@@ -81,11 +104,15 @@ static bool adds_up(const struct task *t, const struct ending *e)
 	return t->received == len;
 }
 
-static void finish(struct conn *c, struct task *t, const struct ending *e)
+void task_in_finish(struct conn *c, struct task *t, const struct ending *e)
 {
 	struct path_cmd *cmd = t->cmd;
 	struct path_result *r = &cmd->result;
 
+	if (e->response != SCSI_RSP_COMPLETED) {
+		session_task_end(c->session, t, PATH_UNKNOWN, -EREMOTEIO);
+		return;
+	}
 	r->status = e->status;
 	r->overflow = e->kind == RESIDUAL_OVERFLOW;
 	r->residual = e->residual;
@@ -107,16 +134,38 @@ void task_in_data(
 	struct conn *c, const struct bhs *b, const uint8_t *data, uint32_t len)
 {
 	struct task *t = data_task(c, b, len);
-	const struct ending e = {b->data_in.status, b->data_in.residual_kind,
-		b->data_in.residual};
+	const struct ending e = {.status = b->data_in.status,
+		.kind = b->data_in.residual_kind,
+		.residual = b->data_in.residual};
 
 	(void)data; /* it is in its place already */
 	if (!t)
 		return;
+	if (t->proof)
+		reassign_proved(t);
+	if (t->repair || b->data_in.data_sn != t->data_sn) {
+		repair_data(c, t, b, len);
+		return;
+	}
 	t->received += len;
 	t->data_sn++;
+	/* With the status, ExpStatSN says it all (RFC 7143 11.7.2). */
+	if (b->data_in.ack && !b->data_in.has_status && c->level > 0)
+		snack_ack(c, b->ttt, b->lun, t->data_sn);
 	if (b->data_in.has_status)
-		finish(c, t, &e);
+		task_in_finish(c, t, &e);
+}
+
+void task_in_spoilt(struct conn *c, const struct bhs *b)
+{
+	struct task *t = data_task(c, b, b->data_len);
+
+	if (!t)
+		return;
+	/* With the data the status comes again. */
+	if (b->data_in.has_status)
+		statsn_reveal(&c->stat, b->stat_sn + 1);
+	repair_spoilt(c, t, b->data_in.data_sn);
 }
 
 /* RFC 7143 11.4.7.2: SenseLength, then that many bytes; both may be a lie. */
@@ -136,26 +185,35 @@ static void take_sense(struct path_result *r, const uint8_t *data, uint32_t len)
 	r->sense_len = (uint16_t)n;
 }
 
+/* ExpDataSN (RFC 7143 11.4.8): Data-In that it counts and that has not come.
+ * Some targets leave it zero; then the bytes have to add up. */
+static bool lacks_data(const struct conn *c, const struct task *t, uint32_t exp)
+{
+	if (t->cmd->direction != PATH_DATA_IN)
+		return false;
+	if (c->level == 0)
+		return exp != 0 && exp != t->data_sn;
+	return t->repair != NULL || sn_gt(exp, t->data_sn);
+}
+
 void task_in_response(
 	struct conn *c, const struct bhs *b, const uint8_t *data, uint32_t len)
 {
 	struct task *t = command_of(c, b);
-	const struct ending e = {b->scsi_rsp.status, b->scsi_rsp.residual_kind,
-		b->scsi_rsp.residual};
+	const struct ending e = {.response = b->scsi_rsp.response,
+		.status = b->scsi_rsp.status,
+		.kind = b->scsi_rsp.residual_kind,
+		.residual = b->scsi_rsp.residual};
 
 	if (!t)
 		return;
-	/* ExpDataSN: at level 0 a PDU that is missing stays missing. Some
-	 * targets leave it zero; then the bytes have to add up. */
-	if (t->cmd->direction == PATH_DATA_IN && b->scsi_rsp.exp_data_sn &&
-		b->scsi_rsp.exp_data_sn != t->data_sn) {
-		conn_fail(c, -EPROTO, "Data-In was lost (ExpDataSN)");
-		return;
-	}
-	if (b->scsi_rsp.response != SCSI_RSP_COMPLETED) {
-		session_task_end(c->session, t, PATH_UNKNOWN, -EREMOTEIO);
-		return;
-	}
+	if (t->proof)
+		reassign_proved(t);
 	take_sense(&t->cmd->result, data, len);
-	finish(c, t, &e);
+	if (!lacks_data(c, t, b->scsi_rsp.exp_data_sn))
+		task_in_finish(c, t, &e);
+	else if (c->level == 0)
+		conn_fail(c, -EPROTO, "Data-In was lost (ExpDataSN)");
+	else
+		repair_status(c, t, &e, b->stat_sn, b->scsi_rsp.exp_data_sn);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "conn.h"
+#include "repair.h"
 #include "session.h"
 
 #define FILL_BYTES                                                             \
@@ -42,6 +43,7 @@ uint32_t task_out_begin(struct task *t, struct bhs *b)
 	if (p->immediate_data)
 		now = least(first, t->conn->params.max_send_data);
 	b->final = p->initial_r2t || now == first;
+	t->received = b->final ? now : first;
 	if (!b->final)
 		add_burst(t, &(struct burst){.ttt = BHS_TAG_NONE,
 				     .offset = now,
@@ -58,7 +60,7 @@ static const char *r2t_misfit(
 		return "for an unknown task";
 	if (t->cmd->direction != PATH_DATA_OUT || !t->sent)
 		return "for a task that writes nothing";
-	if (b->r2t.r2t_sn != t->data_sn)
+	if (c->level == 0 && b->r2t.r2t_sn != t->data_sn)
 		return "out of order (R2TSN)";
 	if (b->r2t.len == 0 || b->r2t.len > p->max_burst_length)
 		return "of a length that was not agreed";
@@ -67,28 +69,55 @@ static const char *r2t_misfit(
 		return "beyond the expected length";
 	if (b->ttt == BHS_TAG_NONE)
 		return "without a tag";
-	if (t->r2ts >= p->max_outstanding_r2t || t->r2ts >= TASK_R2T_MAX)
+	/* Recovery R2Ts do not count (RFC 7143 11.8.2, 13.17). */
+	if ((c->level == 0 && t->r2ts >= p->max_outstanding_r2t) ||
+		t->r2ts >= TASK_R2T_MAX)
 		return "beyond MaxOutstandingR2T";
 	return NULL;
+}
+
+/* Level 1 and above: one that comes again is dropped; true when it is to be
+ * answered. After TASK REASSIGN the numbers go on from where the target says
+ * (RFC 7143 7.2.2). */
+static bool is_new(const struct conn *c, struct task *t, uint32_t sn)
+{
+	if (!t || t->kind != TASK_SCSI || !t->cmd || t->ending)
+		return false; /* it is late; its task has ended */
+	if (t->conn != c)
+		return true;
+	if (t->proof)
+		reassign_proved(t);
+	t->since = loop_now(c->session->loop);
+	if (t->rebase)
+		t->data_sn = sn;
+	t->rebase = false;
+	return !repair_has(t, sn) && !repair_is_far(t, sn);
 }
 
 void task_out_r2t(
 	struct conn *c, const struct bhs *b, const uint8_t *data, uint32_t len)
 {
 	struct task *t = task_find(&c->session->tasks, b->itt);
-	const char *wrong = r2t_misfit(c, t, b);
 	struct burst burst = {.ttt = b->ttt,
 		.offset = b->r2t.offset,
 		.end = b->r2t.offset + b->r2t.len};
+	const char *wrong;
 
 	(void)data;
 	(void)len;
+	if ((c->level > 0 || c->leg) && !is_new(c, t, b->r2t.r2t_sn))
+		return;
+	wrong = r2t_misfit(c, t, b);
 	if (wrong) {
 		conn_fail(c, -EPROTO, "R2T %s", wrong);
 		return;
 	}
 	memcpy(burst.lun, b->lun, sizeof burst.lun);
-	t->data_sn++;
+	if (t->repair || b->r2t.r2t_sn != t->data_sn)
+		repair_r2t(c, t, b->r2t.r2t_sn);
+	else
+		t->data_sn++;
+	t->received += b->r2t.len;
 	add_burst(t, &burst);
 }
 
@@ -141,7 +170,7 @@ static void make_dataout(struct conn *c, struct task *t)
 	memcpy(b.lun, burst->lun, sizeof b.lun);
 	b.itt = t->itt;
 	b.ttt = burst->ttt;
-	b.exp_stat_sn = c->exp_stat_sn;
+	b.exp_stat_sn = c->stat.exp;
 	b.data_out.data_sn = burst->data_sn++;
 	b.data_out.offset = burst->offset;
 	b.final = burst->offset + len == burst->end;
@@ -159,6 +188,8 @@ static void make_dataout(struct conn *c, struct task *t)
 
 void task_out_fill(struct conn *c)
 {
+	if (c->state == CONN_IN_LOGOUT) /* nothing may follow it (11.14) */
+		return;
 	while (c->out.bytes < FILL_BYTES && !LIST_EMPTY(&c->dataouts_free) &&
 		!TAILQ_EMPTY(&c->senders))
 		make_dataout(c, TAILQ_FIRST(&c->senders));

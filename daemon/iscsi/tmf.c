@@ -5,6 +5,8 @@
  * request at a time, immediate, and behind the command in the send queue.
  */
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <umpio/base/log.h>
 
@@ -14,14 +16,15 @@
 static int send_request(struct session *s, uint8_t function, struct task *t)
 {
 	struct bhs b = bhs_make(OP_TMF_REQ);
+	struct conn *c = t ? t->conn : s->conn;
 	struct tmf *m = &s->tmf;
 
 	m->request = task_get(&s->tasks, TASK_TMF);
 	if (!m->request) {
-		conn_fail(s->conn, -ENOBUFS, "no task left to abort another");
+		conn_fail(c, -ENOBUFS, "no task left to abort another");
 		return -ENOBUFS;
 	}
-	m->request->conn = s->conn;
+	m->request->conn = c;
 	b.immediate = true;
 	b.itt = m->request->itt;
 	b.cmd_sn = s->window.cmd_sn;
@@ -29,7 +32,7 @@ static int send_request(struct session *s, uint8_t function, struct task *t)
 	b.tmf.function = function;
 	b.tmf.rtt = t ? t->itt : BHS_TAG_NONE;
 	b.tmf.ref_cmd_sn = t ? t->cmd_sn : 0;
-	conn_send(s->conn, &b, NULL, 0, false);
+	conn_send(c, &b, NULL, 0, false);
 	session_watch(s);
 	return 0;
 }
@@ -47,11 +50,15 @@ static struct task *let_go(struct session *s)
 	return NULL;
 }
 
-static void next(struct session *s)
+/* ABORT TASK goes to the connection that the task is allegiant to (RFC 7143
+ * 11.5); one that has none just now waits for it. */
+void tmf_next(struct session *s)
 {
 	struct tmf *m = &s->tmf;
 	struct task *t = TAILQ_FIRST(&m->waiting);
 
+	while (t && !t->conn)
+		t = TAILQ_NEXT(t, abort_link);
 	if (m->state != TMF_IDLE || !t)
 		return;
 	TAILQ_REMOVE(&m->waiting, t, abort_link);
@@ -72,18 +79,38 @@ void tmf_abort(struct session *s, struct task *t, int err)
 	t->abort_err = err;
 	t->abort_queued = true;
 	TAILQ_INSERT_TAIL(&s->tmf.waiting, t, abort_link);
-	next(s);
+	tmf_next(s);
 }
 
 static void reset_unit(struct session *s)
 {
 	struct tmf *m = &s->tmf;
 
+	if (!s->conn) {
+		session_escalate(s, "no connection is left to reset the unit");
+		return;
+	}
 	if (send_request(s, TMF_LUN_RESET, NULL))
 		return;
 	m->state = TMF_RESETTING;
 	m->cmd_sn = s->window.cmd_sn;
 	m->late = loop_now(s->loop) + s->config->timeouts.lun_reset;
+}
+
+/* The end of the ladder: the session goes, with all that the target has. */
+__attribute__((format(printf, 3, 4))) static void give_up(
+	struct session *s, int err, const char *fmt, ...)
+{
+	char why[80];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof why, fmt, ap);
+	va_end(ap);
+	if (s->managed)
+		session_escalate(s, why);
+	else
+		conn_fail(s->conn, err, "%s", why);
 }
 
 void tmf_refused(struct session *s, const char *how)
@@ -92,7 +119,7 @@ void tmf_refused(struct session *s, const char *how)
 	struct task *t;
 
 	if (m->state == TMF_RESETTING) {
-		conn_fail(s->conn, -EREMOTEIO, "LOGICAL UNIT RESET: %s", how);
+		give_up(s, -EREMOTEIO, "LOGICAL UNIT RESET: %s", how);
 		return;
 	}
 	if (m->state != TMF_ABORTING)
@@ -103,7 +130,7 @@ void tmf_refused(struct session *s, const char *how)
 	m->state = TMF_IDLE;
 	t = let_go(s);
 	if (!t) {
-		next(s);
+		tmf_next(s);
 		return;
 	}
 	log_warn("ABORT TASK: %s; resetting the logical unit", how);
@@ -161,6 +188,8 @@ void tmf_response(
 
 	(void)data;
 	(void)len;
+	if (reassign_response(c, b))
+		return;
 	if (m->old && m->old->itt == b->itt) {
 		task_put(&s->tasks, m->old);
 		m->old = NULL;
@@ -183,7 +212,7 @@ void tmf_response(
 		task_aborted(s);
 	else
 		unit_was_reset(s);
-	next(s);
+	tmf_next(s);
 }
 
 void tmf_tick(struct session *s, uint64_t now)
@@ -193,7 +222,7 @@ void tmf_tick(struct session *s, uint64_t now)
 	if (m->state == TMF_IDLE || now < m->late)
 		return;
 	if (m->state == TMF_RESETTING || m->old) {
-		conn_fail(s->conn, -ETIMEDOUT, "no answer to task management");
+		give_up(s, -ETIMEDOUT, "no answer to task management");
 		return;
 	}
 	m->old = m->request; /* its answer may still come */
@@ -206,6 +235,34 @@ void tmf_forget(struct session *s, struct task *t)
 	if (t->abort_queued)
 		TAILQ_REMOVE(&s->tmf.waiting, t, abort_link);
 	t->abort_queued = false;
+}
+
+/* Task management is not carried on (RFC 7143 7.2.2): it is asked for anew,
+ * where the task then is. */
+void tmf_conn_lost(struct session *s, const struct conn *c)
+{
+	struct tmf *m = &s->tmf;
+	enum tmf_state was = m->state;
+	struct task *t;
+
+	if (m->old && m->old->conn == c) {
+		task_put(&s->tasks, m->old);
+		m->old = NULL;
+	}
+	if (!m->request || m->request->conn != c)
+		return;
+	task_put(&s->tasks, m->request);
+	m->request = NULL;
+	m->state = TMF_IDLE;
+	if (was == TMF_RESETTING) {
+		reset_unit(s);
+		return;
+	}
+	t = let_go(s);
+	if (!t)
+		return;
+	t->abort_queued = true;
+	TAILQ_INSERT_HEAD(&m->waiting, t, abort_link);
 }
 
 void tmf_reset(struct session *s)

@@ -46,6 +46,9 @@ struct iscsi_offer {
 	uint32_t default_time2wait, default_time2retain; /* seconds */
 };
 
+/* Which connection of a session takes the next command. */
+enum iscsi_spread { ISCSI_SPREAD_ROUND_ROBIN, ISCSI_SPREAD_LEAST_QUEUE };
+
 struct iscsi_timeouts { /* ns */
 	uint64_t connect, login, ping_interval, ping, abort, lun_reset, logout;
 };
@@ -60,6 +63,7 @@ struct iscsi_config {
 	uint8_t lun[8]; /* SAM-5 4.7 */
 	struct iscsi_chap chap;
 	struct iscsi_offer offer;
+	enum iscsi_spread spread;
 	struct iscsi_timeouts timeouts;
 };
 

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Which connection of a session takes the next command. Commands are executed
+ * in the order of their CmdSN over all connections (RFC 7143 4.2.2.1), so one
+ * that stalls with many of them in its queue would close the window for all:
+ * queues are short, and what does not fit stays with the session.
+ */
+#include <stddef.h>
+#include <umpio/iscsi.h>
+
+#include "conn.h"
+#include "leg.h"
+#include "session.h"
+
+#define QUEUE_BYTES (256u << 10)
+
+static bool may_take(const struct leg *leg)
+{
+	return leg->state == LEG_UP && leg->conn->state == CONN_LOGGED_IN &&
+	       leg->conn->out.bytes < QUEUE_BYTES;
+}
+
+static struct conn *round_robin(struct session *s)
+{
+	for (unsigned i = 1; i <= s->nlegs; i++) {
+		unsigned at = (s->spread_at + i) % s->nlegs;
+
+		if (!may_take(&s->legs[at]))
+			continue;
+		s->spread_at = at;
+		return s->legs[at].conn;
+	}
+	return NULL;
+}
+
+static struct conn *least_queue(struct session *s)
+{
+	struct conn *best = NULL;
+
+	for (unsigned i = 0; i < s->nlegs; i++) {
+		if (!may_take(&s->legs[i]))
+			continue;
+		if (!best || s->legs[i].conn->load < best->load)
+			best = s->legs[i].conn;
+	}
+	return best;
+}
+
+struct conn *leg_pick(struct session *s)
+{
+	if (s->config->spread == ISCSI_SPREAD_LEAST_QUEUE)
+		return least_queue(s);
+	return round_robin(s);
+}
