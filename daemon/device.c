@@ -355,7 +355,7 @@ static bool path_is_named(const struct plan_path *path, const char *text)
 	if (units_u64(text, &id) == 0)
 		return path->id >= 0 && (uint64_t)path->id == id;
 	return endpoint_parse(&at, text, strlen(text), ISCSI_PORT) == 0 &&
-	       endpoint_equal(&at, &path->config.portals[0]);
+	       plan_path_has_portal(path, &at);
 }
 
 struct plan_path *device_find_path(

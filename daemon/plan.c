@@ -134,6 +134,10 @@ static int draft_offer(struct draft *d, struct iscsi_offer *offer)
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
 		*numbers[i].to = (uint32_t)settings_number(
 			d->settings, d->device, numbers[i].id);
+	if (offer->max_connections > 1 &&
+		!settings_is_set(
+			d->settings, d->device, SET_ERROR_RECOVERY_LEVEL))
+		offer->error_recovery_level = 2;
 	offer->initial_r2t =
 		settings_bool(d->settings, d->device, SET_INITIAL_R2T);
 	offer->immediate_data =
@@ -146,13 +150,42 @@ static int draft_offer(struct draft *d, struct iscsi_offer *offer)
 	return draft_digest(d, SET_DATA_DIGEST, &offer->data_digest);
 }
 
+/* The path to which a further portal adds a connection: with several in a
+ * session, portals of one target are taken for one portal group. */
+static struct plan_path *draft_shared(
+	struct draft *d, const char *target, unsigned lun)
+{
+	struct plan *plan = d->plan;
+	struct iscsi_config *c;
+	uint8_t bytes[8];
+
+	if (settings_number(d->settings, d->device, SET_MAX_CONNECTIONS) < 2)
+		return NULL;
+	lun_encode(bytes, lun);
+	for (unsigned i = 0; i < plan->npaths; i++) {
+		c = &plan->paths[i]->config;
+		if (strcmp(c->target_name, target) == 0 &&
+			memcmp(c->lun, bytes, sizeof bytes) == 0 &&
+			c->nportals < sizeof c->portals / sizeof c->portals[0])
+			return plan->paths[i];
+	}
+	return NULL;
+}
+
 static int draft_path(struct draft *d, const char *target,
 	const struct endpoint *portal, unsigned lun, const char *user)
 {
 	struct plan *plan = d->plan;
-	struct plan_path *path = plan_path_new();
+	struct plan_path *path = draft_shared(d, target, lun);
 	int err;
 
+	if (path && plan_path_has_portal(path, portal))
+		return refuse(d, "url", "one path is given twice");
+	if (path) {
+		path->config.portals[path->config.nportals++] = *portal;
+		return 0;
+	}
+	path = plan_path_new();
 	if (!path || plan_add_path(plan, path) < 0) {
 		plan_path_free(path);
 		return out_of_memory(d);
@@ -166,6 +199,9 @@ static int draft_path(struct draft *d, const char *target,
 	path->config.portals[0] = *portal;
 	path->config.nportals = 1;
 	lun_encode(path->config.lun, lun);
+	if (strcmp(settings_text(d->settings, d->device, SET_CONNECTION_POLICY),
+		    "queue-length") == 0)
+		path->config.spread = ISCSI_SPREAD_LEAST_QUEUE;
 	plan_path_identify(path, plan->name, d->context);
 	err = draft_chap(d, path, user);
 	return err < 0 ? err : draft_offer(d, &path->config.offer);

@@ -75,7 +75,12 @@ void plan_path_free(struct plan_path *path);
  * as the same initiator, with the same parameters. */
 bool plan_path_equal(const struct plan_path *a, const struct plan_path *b);
 
-/* True when both have the same target, portal and LUN. */
+/* True when it goes to `portal`, perhaps among others. */
+bool plan_path_has_portal(
+	const struct plan_path *path, const struct endpoint *portal);
+
+/* True when both have the same target and LUN, and all of b's portals are a's.
+ */
 bool plan_path_same_way(const struct plan_path *a, const struct plan_path *b);
 
 /* True when a path of `plan` goes the same way as `path`. */

@@ -88,6 +88,7 @@ struct plan_path *plan_path_at(const struct plan_path *from, const char *device,
 		return NULL;
 	}
 	to->portals[0] = *portal;
+	to->nportals = 1;
 	plan_path_identify(path, device, context);
 	return path;
 }
@@ -130,16 +131,28 @@ static bool chap_equal(const struct iscsi_chap *a, const struct iscsi_chap *b)
 		       b->mutual_secret, b->mutual_secret_len);
 }
 
+bool plan_path_has_portal(
+	const struct plan_path *path, const struct endpoint *portal)
+{
+	for (unsigned i = 0; i < path->config.nportals; i++)
+		if (endpoint_equal(&path->config.portals[i], portal))
+			return true;
+	return false;
+}
+
 bool plan_path_same_way(const struct plan_path *a, const struct plan_path *b)
 {
+	for (unsigned i = 0; i < b->config.nportals; i++)
+		if (!plan_path_has_portal(a, &b->config.portals[i]))
+			return false;
 	return text_equal(a->config.target_name, b->config.target_name) &&
-	       endpoint_equal(&a->config.portals[0], &b->config.portals[0]) &&
 	       memcmp(a->config.lun, b->config.lun, sizeof a->config.lun) == 0;
 }
 
 bool plan_path_equal(const struct plan_path *a, const struct plan_path *b)
 {
-	return plan_path_same_way(a, b) &&
+	return plan_path_same_way(a, b) && plan_path_same_way(b, a) &&
+	       a->config.spread == b->config.spread &&
 	       text_equal(a->config.initiator_name, b->config.initiator_name) &&
 	       text_equal(a->config.interface, b->config.interface) &&
 	       chap_equal(&a->config.chap, &b->config.chap) &&

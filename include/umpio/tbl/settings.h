@@ -74,10 +74,16 @@ X(MAX_RECV_DATA_SEGMENT_LENGTH, "max-recv-data-segment-length", T | V, SIZE,
 	NULL, 512, 16777215, "256KiB", 0, "most data of one PDU that we take")
 X(MAX_OUTSTANDING_R2T, "max-outstanding-r2t", T | V, NUMBER, NULL, 1, 65535,
 	"8", 0, "R2Ts that a target may have open for one write")
-X(MAX_CONNECTIONS, "max-connections", T | V, NUMBER, NULL, 1, 1, "1", 0,
-	"connections of one session; this version does one")
-X(ERROR_RECOVERY_LEVEL, "error-recovery-level", T | V, NUMBER, NULL, 0, 0, "0",
-	0, "error recovery level offered; this version does level 0")
+X(MAX_CONNECTIONS, "max-connections", T | V, NUMBER, NULL, 1, 8, "1", 0,
+	"connections of one session; above 1 the portals of a portal group "
+	"share one session")
+X(ERROR_RECOVERY_LEVEL, "error-recovery-level", T | V, NUMBER, NULL, 0, 2, "0",
+	0,
+	"error recovery level offered; not set, it is 2 where max-connections "
+	"is above 1")
+X(CONNECTION_POLICY, "connection-policy", T | V, CHOICE,
+	"round-robin|queue-length", 0, 0, "round-robin", 0,
+	"how commands are spread over the connections of a session")
 X(DEFAULT_TIME2WAIT, "default-time2wait", T | V, NUMBER, NULL, 0, 3600, "0", 0,
 	"seconds offered to wait before a reconnect; the larger of both sides "
 	"holds")
