@@ -7,7 +7,7 @@
 
 int intake_init(struct intake *in, size_t cap)
 {
-	*in = (struct intake){.cap = cap};
+	*in = (struct intake){.cap = cap, .ahead = cap};
 	in->stage = malloc(cap);
 	return in->stage ? 0 : -ENOMEM;
 }
@@ -33,14 +33,17 @@ static void make_room(struct intake *in)
 
 int intake_iov(struct intake *in, struct iovec iov[2])
 {
+	size_t room;
 	int n = 0;
 
 	make_room(in);
 	if (in->want > 0 && in->into)
 		iov[n++] = (struct iovec){in->into, in->want};
-	if (in->tail < in->cap)
-		iov[n++] = (struct iovec){
-			in->stage + in->tail, in->cap - in->tail};
+	room = in->cap - in->tail;
+	if (intake_len(in) < in->ahead && room > in->ahead - intake_len(in))
+		room = in->ahead - intake_len(in);
+	if (room > 0)
+		iov[n++] = (struct iovec){in->stage + in->tail, room};
 	return n;
 }
 
@@ -80,4 +83,5 @@ void intake_divert(struct intake *in, void *into, size_t len)
 	intake_consume(in, staged);
 	in->into = into ? (uint8_t *)into + staged : NULL;
 	in->want = len - staged;
+	in->ahead = into && len >= INTAKE_LARGE ? INTAKE_SHORT : in->cap;
 }
