@@ -129,7 +129,8 @@ struct mpdev *mpdev_new(struct loop *loop, const char *name,
 	dev->read_only = options->read_only;
 	init_lists(dev);
 	dev->no_path = loop_timer_new(loop, mpdev_no_path_over, dev);
-	if (io_queue_init(dev) || growth_init(dev) || !dev->blk.name || !dev->no_path) {
+	if (io_queue_init(dev) || growth_init(dev) || !dev->blk.name ||
+		!dev->no_path) {
 		mpdev_free(dev);
 		return NULL;
 	}

@@ -11,8 +11,8 @@
 #include <umpio/stream.h>
 #include <unistd.h>
 
-#include "peer.h"
 #include "json.h"
+#include "peer.h"
 
 struct control_server {
 	struct loop *loop;

@@ -273,8 +273,8 @@ static int send_request(struct isns *n, enum request what)
 
 	isns_put_text(&out, ISNS_NAME, n->name);
 	requests[what].put(n, &out);
-	return isns_link_send(n->link, requests[what].function,
-		++n->transaction, 0, &out);
+	return isns_link_send(
+		n->link, requests[what].function, ++n->transaction, 0, &out);
 }
 
 static void request(struct isns *n, enum request what)

@@ -45,7 +45,7 @@ struct nbds_server {
 	struct nbds_tls *tls; /* the caller's; NULL: none */
 	TAILQ_HEAD(, nbds_export) exports;
 	TAILQ_HEAD(, nbds_client) clients; /* the oldest first */
-	bool crowded; /* the limit was met, and that is in the log */
+	bool crowded;      /* the limit was met, and that is in the log */
 	unsigned nclients; /* also those that only wait for the device */
 };
 

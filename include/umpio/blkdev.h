@@ -27,16 +27,17 @@ enum blk_op {
 	BLK_OPS
 };
 
-#define BLK_FUA	      1u /* durable before it completes (WRITE, TRIM, ZERO) */
+#define BLK_FUA       1u /* durable before it completes (WRITE, TRIM, ZERO) */
 #define BLK_NO_HOLE   2u /* ZERO: do not deallocate */
 #define BLK_FAST_ZERO 4u /* ZERO: -ENOTSUP at once rather than write zeroes */
 
-/* What a run of bytes is, as STATUS tells it. No flag: data, or nobody knows. */
-#define BLK_HOLE     1u /* no space is allocated */
-#define BLK_ZEROES   2u /* reads as zeroes */
+/* What a run of bytes is, as STATUS tells it. No flag: data, or nobody knows.
+ */
+#define BLK_HOLE      1u /* no space is allocated */
+#define BLK_ZEROES    2u /* reads as zeroes */
 
 struct blk_extent {
-	uint64_t len;	/* bytes; never 0 */
+	uint64_t len;   /* bytes; never 0 */
 	uint32_t flags; /* BLK_HOLE, BLK_ZEROES */
 };
 
@@ -54,16 +55,17 @@ struct blk_extent {
  * When done, `nextents` are filled in: one after the other from `offset`,
  * neighbours differing in their flags, none reaching beyond `len`. They may end
  * before `len`, but there is at least one. It does not fail for want of an
- * answer: what cannot be told is data. A hint, which a write may have overtaken.
+ * answer: what cannot be told is data. A hint, which a write may have
+ * overtaken.
  *
  * Errors: -EIO, -ENOSPC (no space, or a write past the end), -EINVAL (a read
  * or status past the end), -EPERM (read-only, reservation), -ENOMEM, -ENOTSUP
  * (BLK_FAST_ZERO), -ESHUTDOWN (the device is being detached).
  */
 struct blk_req {
-	uint8_t op;    /* enum blk_op */
-	uint8_t flags; /* BLK_* */
-	uint32_t len;  /* bytes; TRIM and ZERO too; 0 succeeds at once */
+	uint8_t op;      /* enum blk_op */
+	uint8_t flags;   /* BLK_* */
+	uint32_t len;    /* bytes; TRIM and ZERO too; 0 succeeds at once */
 	uint64_t offset; /* bytes */
 	struct buf *buf;
 	void *data;
@@ -72,18 +74,18 @@ struct blk_req {
 	void (*done)(struct blk_req *req, int err);
 	void *arg; /* the owner's */
 
-	uint64_t started; /* the device's: loop_now() at submit */
-	void *priv;	  /* the device's */
+	uint64_t started;          /* the device's: loop_now() at submit */
+	void *priv;                /* the device's */
 	TAILQ_ENTRY(blk_req) link; /* the device's */
 };
 
 /* What a device is. Constant while a frontend is attached, but for `size`,
  * which may grow. */
 struct blk_info {
-	uint64_t size;	     /* bytes */
+	uint64_t size;       /* bytes */
 	uint32_t block_size; /* logical block: 512 or 4096 */
 	uint32_t physical_block_size;
-	uint32_t optimal_io; /* bytes; 0: not known */
+	uint32_t optimal_io;       /* bytes; 0: not known */
 	uint32_t trim_granularity; /* bytes; 0: no trim */
 	bool read_only;
 	bool rotational;

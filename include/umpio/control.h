@@ -60,7 +60,7 @@ struct json_object *control_ask(const char *path, struct json_object *request,
 
 /* Strict readers of request members; `missing` in text gives NULL. */
 const char *control_text(struct json_object *request, const char *member);
-int64_t control_number(struct json_object *request, const char *member,
-	int64_t missing);
+int64_t control_number(
+	struct json_object *request, const char *member, int64_t missing);
 
 #endif

@@ -33,16 +33,16 @@ struct nbds_tls_options {
 };
 
 /* NULL, and one line for people in `why`. Reads files. */
-struct nbds_tls *nbds_tls_new(const struct nbds_tls_options *options, char *why,
-	size_t why_size);
+struct nbds_tls *nbds_tls_new(
+	const struct nbds_tls_options *options, char *why, size_t why_size);
 void nbds_tls_free(struct nbds_tls *tls); /* NULL is allowed */
 
 struct nbds_options {
-	unsigned max_clients;	    /* nbd-max-clients; 0: 100 */
+	unsigned max_clients;       /* nbd-max-clients; 0: 100 */
 	uint64_t handshake_timeout; /* ns; 0: 10 s */
-	mode_t socket_mode;	    /* of a unix socket; 0: 0600 */
-	struct nbds_tls *tls; /* the caller's, for as long as the server
-			       * lives; NULL: no TLS */
+	mode_t socket_mode;         /* of a unix socket; 0: 0600 */
+	struct nbds_tls *tls;       /* the caller's, for as long as the server
+				     * lives; NULL: no TLS */
 };
 
 /* Listens at `at` (with options copied), or on the bound socket `fd` when it is
@@ -84,7 +84,7 @@ struct fblk_mount;
 struct fblk;
 
 struct fblk_options {
-	bool cache;	  /* fuse-cache: page cache on */
+	bool cache;       /* fuse-cache: page cache on */
 	bool allow_other; /* other users may open it */
 	bool read_only;
 };

@@ -14,16 +14,16 @@
 
 struct loop;
 
-#define ISCSI_NAME_MAX	 223 /* bytes, RFC 7143 4.2.7.1 */
-#define ISCSI_PORT	 3260
+#define ISCSI_NAME_MAX   223 /* bytes, RFC 7143 4.2.7.1 */
+#define ISCSI_PORT       3260
 #define ISCSI_SECRET_MIN 12 /* bytes, RFC 7143 12.1.3: 96 bits */
-#define ISCSI_ISID_LEN	 6
+#define ISCSI_ISID_LEN   6
 
 struct iscsi_chap {
 	const char *user;   /* NULL: none wanted */
 	const char *secret; /* not logged, not shown */
 	size_t secret_len;
-	const char *mutual_user; /* NULL: any name, if mutual_secret is set */
+	const char *mutual_user;   /* NULL: any name, if mutual_secret is set */
 	const char *mutual_secret; /* NULL: the target is not asked */
 	size_t mutual_secret_len;
 };
@@ -75,8 +75,8 @@ bool iscsi_name_valid(const char *name);
 
 /* A path to one LUN through a session of its own; `config` is copied, strings
  * and secrets too. It is down. NULL without memory. */
-struct path *iscsi_path_new(struct loop *loop,
-	const struct iscsi_config *config);
+struct path *iscsi_path_new(
+	struct loop *loop, const struct iscsi_config *config);
 
 /* New credentials for the next login of a path made here. 0 or -ENOMEM. */
 int iscsi_path_set_chap(struct path *path, const struct iscsi_chap *chap);

@@ -83,15 +83,15 @@ bool loop_timer_is_set(const struct loop_timer *timer);
 typedef void loop_io_fn(void *arg, unsigned events);
 
 struct loop_io;
-struct loop_io *loop_io_new(struct loop *loop, int fd, loop_io_fn *fn,
-	void *arg);
-void loop_io_free(struct loop_io *io); /* NULL is allowed */
+struct loop_io *loop_io_new(
+	struct loop *loop, int fd, loop_io_fn *fn, void *arg);
+void loop_io_free(struct loop_io *io);                  /* NULL is allowed */
 void loop_io_want(struct loop_io *io, unsigned events); /* 0: nothing */
 
 /* Signals: delivered as callbacks; for the loop of the main thread only. */
 struct loop_signal;
-struct loop_signal *loop_signal_new(struct loop *loop, int signo, loop_fn *fn,
-	void *arg);
+struct loop_signal *loop_signal_new(
+	struct loop *loop, int signo, loop_fn *fn, void *arg);
 void loop_signal_free(struct loop_signal *signal); /* NULL is allowed */
 
 #endif

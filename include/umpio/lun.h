@@ -14,7 +14,7 @@ struct loop;
 struct path;
 
 struct lun_identity {
-	char wwid[280];	  /* VPD 83, or serial.… from VPD 80; never empty */
+	char wwid[280];   /* VPD 83, or serial.… from VPD 80; never empty */
 	char serial[256]; /* VPD 80; empty when there is none */
 	uint64_t blocks;
 	uint32_t block_size;
@@ -24,27 +24,27 @@ struct lun_facts {
 	struct lun_identity identity;
 	char vendor[9], product[17], revision[5];
 	uint32_t physical_block_size;
-	uint32_t optimal_blocks;      /* optimal transfer length; 0: not known */
+	uint32_t optimal_blocks; /* optimal transfer length; 0: not known */
 	uint32_t max_transfer_blocks; /* 0: no limit */
 	uint32_t max_unmap_blocks, unmap_granularity, unmap_alignment;
 	uint64_t max_write_same_blocks; /* 0: no limit said */
 	bool read_only, rotational, write_cache, dpofua;
 	bool unmap, write_same, write_same_unmap, reads_zero_after_unmap;
-	bool provisioned; /* LBPME: GET LBA STATUS has something to tell */
-	uint8_t tpgs;	       /* 0 none, 1 implicit, 2 explicit, 3 both */
-	int alua_state;	       /* enum alua_state of scsi/alua.h; -1: none */
+	bool provisioned;      /* LBPME: GET LBA STATUS has something to tell */
+	uint8_t tpgs;          /* 0 none, 1 implicit, 2 explicit, 3 both */
+	int alua_state;        /* enum alua_state of scsi/alua.h; -1: none */
 	uint16_t target_group; /* VPD 83 type 5; 0: not said */
 };
 
 /* Calls `done` once with 0 and facts, or -errno and a line that says why:
- * -ENODEV no such LUN, -EMEDIUMTYPE not a disk, -EINVAL a block size or capacity
- * that cannot be served, -EAGAIN not ready or the path died (try again later),
- * -EPROTO nonsense. */
-typedef void lun_probe_fn(void *arg, int err, const struct lun_facts *facts,
-	const char *reason);
+ * -ENODEV no such LUN, -EMEDIUMTYPE not a disk, -EINVAL a block size or
+ * capacity that cannot be served, -EAGAIN not ready or the path died (try again
+ * later), -EPROTO nonsense. */
+typedef void lun_probe_fn(
+	void *arg, int err, const struct lun_facts *facts, const char *reason);
 struct lun_probe;
-struct lun_probe *lun_probe(struct loop *loop, struct path *path,
-	lun_probe_fn *done, void *arg);
+struct lun_probe *lun_probe(
+	struct loop *loop, struct path *path, lun_probe_fn *done, void *arg);
 
 /* Gives it up; `done` is not called. The command in flight is left to end. NULL
  * is allowed. */

@@ -21,18 +21,18 @@ struct mpdev;
 /* States and their names in status and events come from one list each. */
 #define MPDEV_STATES(X)                                                        \
 	X(CONNECTING, "connecting") /* never had a path */                     \
-	X(UP, "up")		    /* every path is active */                 \
-	X(DEGRADED, "degraded")	    /* some are not */                         \
-	X(QUEUEING, "queueing")	    /* no path; requests are held */           \
-	X(FAILED, "failed") /* no path for too long; requests get EIO */
+	X(UP, "up")                 /* every path is active */                 \
+	X(DEGRADED, "degraded")     /* some are not */                         \
+	X(QUEUEING, "queueing")     /* no path; requests are held */           \
+	X(FAILED, "failed")         /* no path for too long; requests get EIO */
 
 #define MPATH_STATES(X)                                                        \
 	X(CONNECTING, "connecting")                                            \
 	X(ACTIVE, "active")                                                    \
-	X(STANDBY, "standby")	      /* usable, not in the current group */   \
-	X(FAILED, "failed")	      /* down; is being reconnected */         \
+	X(STANDBY, "standby")         /* usable, not in the current group */   \
+	X(FAILED, "failed")           /* down; is being reconnected */         \
 	X(QUARANTINED, "quarantined") /* another LUN, or a flapping path */    \
-	X(DISABLED, "disabled")	      /* by `umpio path fail` */
+	X(DISABLED, "disabled")       /* by `umpio path fail` */
 
 enum mpdev_state {
 #define X(id, name) MPDEV_##id,
@@ -50,7 +50,7 @@ const char *mpdev_state_name(enum mpdev_state state);
 const char *mpath_state_name(enum mpath_state state);
 
 struct mpdev_options {
-	const char *policy;	  /* of mpio_policies() */
+	const char *policy;       /* of mpio_policies() */
 	uint64_t no_path_timeout; /* ns; how long requests are held */
 	bool read_only;
 };
@@ -61,8 +61,8 @@ struct mpdev_events {
 	void (*ready)(void *arg);
 	/* Something to tell: `path` is the path's id or -1; `event` a fixed
 	 * word of the contract (path-up, path-failed …), `reason` a line. */
-	void (*event)(void *arg, int path, const char *event,
-		const char *reason);
+	void (*event)(
+		void *arg, int path, const char *event, const char *reason);
 	/* Every path has said that it can never work (fatal), or has been
 	 * refused; `reason` is the last one's. May come again. */
 	void (*hopeless)(void *arg, const char *reason);
@@ -125,7 +125,7 @@ struct mpdev_snapshot {
 	enum mpdev_state state;
 	const char *policy;
 	char wwid[80]; /* naa.…, eui.…, name.…, t10.…, serial.…; may be cut */
-	struct blk_info info; /* zero until ready */
+	struct blk_info info;       /* zero until ready */
 	uint64_t failovers, queued; /* moves of tasks; requests held now */
 	unsigned paths, active;
 };
@@ -134,7 +134,7 @@ void mpdev_snapshot(const struct mpdev *dev, struct mpdev_snapshot *snapshot);
 
 /* The `n`th path in order of id. False when there is none. Strings are valid
  * until the loop's next turn. */
-bool mpdev_path_info(const struct mpdev *dev, unsigned n,
-	struct mpath_info *info);
+bool mpdev_path_info(
+	const struct mpdev *dev, unsigned n, struct mpath_info *info);
 
 #endif

@@ -32,9 +32,9 @@ enum path_outcome {
 
 struct path_result {
 	enum path_outcome outcome;
-	int error;	  /* for the log: -errno of a transport outcome */
-	uint8_t status;	  /* SAM-5 status code */
-	bool overflow;	  /* the target had more data by `residual` bytes */
+	int error;         /* for the log: -errno of a transport outcome */
+	uint8_t status;    /* SAM-5 status code */
+	bool overflow;     /* the target had more data by `residual` bytes */
 	uint32_t residual; /* bytes of `len` not moved, when not overflow */
 	uint16_t sense_len;
 	uint8_t sense[PATH_SENSE_MAX];
@@ -50,7 +50,7 @@ struct path_result {
 struct path_cmd {
 	uint8_t cdb[PATH_CDB_MAX];
 	uint8_t direction; /* enum path_direction */
-	uint32_t len;	   /* bytes of data: the expected transfer length */
+	uint32_t len;      /* bytes of data: the expected transfer length */
 	void *data;
 	uint64_t deadline; /* loop_now() at which the path aborts it; 0: never.
 			    * It then ends as PATH_UNKNOWN, -ETIMEDOUT */
@@ -59,23 +59,24 @@ struct path_cmd {
 	struct path_result result;
 
 	void *task; /* the path's */
-	TAILQ_ENTRY(path_cmd) link; /* the path's while it has the command, the
-				     * owner's otherwise */
+	TAILQ_ENTRY(path_cmd)
+	link; /* the path's while it has the command, the
+	       * owner's otherwise */
 };
 
 /* Why a path is down, and what its owner may do about it. */
 enum path_cure {
-	PATH_RETRY,	 /* connect again, by the owner's back-off */
+	PATH_RETRY,      /* connect again, by the owner's back-off */
 	PATH_RETRY_SLOW, /* refused for a reason that seldom passes by itself
 			  * (credentials, access): at most every 30 s */
-	PATH_FATAL,	 /* does not work as configured; a target that starts
+	PATH_FATAL,      /* does not work as configured; a target that starts
 			  * up may change its mind */
 };
 
 struct path_down {
 	enum path_cure cure;
-	uint64_t wait;	  /* ns before the next attempt may start (Time2Wait) */
-	bool was_up;	  /* it was up before: commands may have been lost */
+	uint64_t wait;    /* ns before the next attempt may start (Time2Wait) */
+	bool was_up;      /* it was up before: commands may have been lost */
 	char reason[160]; /* one line for people: the thing and the cause */
 };
 
@@ -99,12 +100,12 @@ struct path_counters {
 /* What a status shows of the transport. Strings are the path's, valid until the
  * next call on the path. */
 struct path_facts {
-	const char *portal;	    /* HOST:PORT, as configured */
+	const char *portal;         /* HOST:PORT, as configured */
 	const char *const *portals; /* all of them, NULL at the end */
 	const char *target;
-	unsigned tpgt; /* as the target said at login; 0 before */
-	unsigned lun;  /* its number */
-	unsigned connections; /* up */
+	unsigned tpgt;         /* as the target said at login; 0 before */
+	unsigned lun;          /* its number */
+	unsigned connections;  /* up */
 	unsigned inflight_max; /* commands the target lets us have open; 0: ? */
 	uint32_t max_transfer; /* best bytes in one command; 0: no limit */
 };
@@ -125,8 +126,8 @@ struct path_ops {
 	void (*probe)(struct path *path);
 	uint64_t (*heard)(const struct path *path);
 	void (*facts)(const struct path *path, struct path_facts *facts);
-	void (*counters)(const struct path *path,
-		struct path_counters *counters);
+	void (*counters)(
+		const struct path *path, struct path_counters *counters);
 	void (*free)(struct path *path);
 };
 

@@ -21,7 +21,7 @@ enum setting_type {
 	SETTING_BOOL,
 	SETTING_NUMBER,
 	SETTING_DURATION, /* ns */
-	SETTING_SIZE,	  /* bytes */
+	SETTING_SIZE,     /* bytes */
 	SETTING_CHOICE,
 	SETTING_TEXT,
 	SETTING_LIST,
@@ -53,8 +53,8 @@ int setting_find(const char *key);
 struct setting_value {
 	bool set;
 	uint64_t number; /* BOOL, NUMBER, DURATION, SIZE */
-	char *text;	 /* CHOICE, TEXT */
-	char **list;	 /* LIST, NULL at the end */
+	char *text;      /* CHOICE, TEXT */
+	char **list;     /* LIST, NULL at the end */
 	size_t count;
 };
 
@@ -84,17 +84,17 @@ bool settings_name_valid(const char *name);
 
 /* A new section, at the end of its list, owned by `s`. NULL without memory, or
  * when the name is not valid. */
-struct section *settings_add(struct settings *s, enum setting_scope scope,
-	const char *name);
-struct section *settings_find(const struct settings *s,
-	enum setting_scope scope, const char *name);
+struct section *settings_add(
+	struct settings *s, enum setting_scope scope, const char *name);
+struct section *settings_find(
+	const struct settings *s, enum setting_scope scope, const char *name);
 
 /* What [daemon] of `over` sets, holds in all of `s`, whatever its sections say:
  * options of the command line before a file. 0 or -ENOMEM. */
 int settings_override(struct settings *s, const struct settings *over);
 
-/* Sets `key` from text, checking scope, type and range. 0; or -EINVAL and a line
- * in `why` that names key and cause. A LIST grows. */
+/* Sets `key` from text, checking scope, type and range. 0; or -EINVAL and a
+ * line in `why` that names key and cause. A LIST grows. */
 int section_set(struct section *section, const char *key, const char *value,
 	char *why, size_t why_size);
 
@@ -131,8 +131,8 @@ struct iscsi_url {
 
 /* 0; or -EINVAL and a line in `why`. A password in it is refused, with a line
  * that names --chap-secret-file and does not repeat the password. */
-int iscsi_url_parse(struct iscsi_url *url, const char *text, char *why,
-	size_t why_size);
+int iscsi_url_parse(
+	struct iscsi_url *url, const char *text, char *why, size_t why_size);
 
 /* A frontend's address: unix:PATH or tcp:HOST:PORT. */
 struct nbd_address {
@@ -140,8 +140,8 @@ struct nbd_address {
 	char path[108];
 	struct endpoint tcp;
 };
-int nbd_address_parse(struct nbd_address *a, const char *text, char *why,
-	size_t why_size);
+int nbd_address_parse(
+	struct nbd_address *a, const char *text, char *why, size_t why_size);
 
 /* Reads a secret: a regular file of our own uid, mode 0600 or stricter, no
  * symlink; one trailing newline is dropped. The caller clears and frees
@@ -153,8 +153,8 @@ void secret_free(char *secret, size_t len);
 /* The initiator name by the contract's order: `configured` (NULL: none),
  * /etc/iscsi/initiatorname.iscsi, or one made and kept in the state directory.
  * Into `name` of 224 bytes. 0; or -errno and a line in `why`. */
-int initiator_name_find(const char *configured, char *name, char *why,
-	size_t why_size);
+int initiator_name_find(
+	const char *configured, char *name, char *why, size_t why_size);
 
 /* An ISID of type 10b (RFC 7143 10.12.5) from what must stay the same when a
  * daemon restarts, and differ between daemons, devices and paths. */

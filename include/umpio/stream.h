@@ -43,20 +43,20 @@ struct stream {
 };
 
 /* Says who hears of the stream's events. Reading and writing start disabled. */
-void stream_own(struct stream *s, const struct stream_events *events,
-	void *arg);
+void stream_own(
+	struct stream *s, const struct stream_events *events, void *arg);
 void stream_want(struct stream *s, bool read, bool write);
 
 /* Bytes moved (> 0), 0 at the end of the stream (readv only), -EAGAIN when it
  * would block, or another -errno once the stream is broken. Never SIGPIPE. */
-static inline ssize_t stream_readv(struct stream *s, const struct iovec *iov,
-	int n)
+static inline ssize_t stream_readv(
+	struct stream *s, const struct iovec *iov, int n)
 {
 	return s->ops->readv(s, iov, n);
 }
 
-static inline ssize_t stream_writev(struct stream *s, const struct iovec *iov,
-	int n)
+static inline ssize_t stream_writev(
+	struct stream *s, const struct iovec *iov, int n)
 {
 	return s->ops->writev(s, iov, n);
 }
@@ -69,8 +69,8 @@ void stream_close(struct stream *s);
 void stream_abort(struct stream *s);
 
 struct stream_options {
-	const char *interface; /* source address or device name; NULL: any */
-	bool nodelay;	       /* TCP_NODELAY */
+	const char *interface;    /* source address or device name; NULL: any */
+	bool nodelay;             /* TCP_NODELAY */
 	unsigned user_timeout_ms; /* TCP_USER_TIMEOUT; 0: the system's */
 };
 
@@ -97,8 +97,8 @@ struct stream_listener *stream_listen(struct loop *loop, const struct addr *at,
 
 /* The same on a socket that a service manager opened; the fd becomes ours.
  * NULL without memory, and then the fd is closed. */
-struct stream_listener *stream_listen_fd(struct loop *loop, int fd,
-	stream_accept_fn *accepted, void *arg);
+struct stream_listener *stream_listen_fd(
+	struct loop *loop, int fd, stream_accept_fn *accepted, void *arg);
 
 /* Pauses and resumes accepting, for limits. */
 void stream_listener_want(struct stream_listener *l, bool accept);
@@ -117,8 +117,8 @@ uid_t stream_peer_uid(const struct stream *s);
  * in the system's order, or n = 0 and -errno (`-ENOENT`: no such name). A
  * numeric host needs no helper but answers the same way. NULL without memory:
  * then `done` is not called. */
-typedef void stream_resolve_fn(void *arg, const struct addr *addrs, int n,
-	int err);
+typedef void stream_resolve_fn(
+	void *arg, const struct addr *addrs, int n, int err);
 struct stream_resolve;
 struct stream_resolve *stream_resolve(struct loop *loop,
 	const struct endpoint *ep, stream_resolve_fn *done, void *arg);

@@ -17,15 +17,16 @@
 /* Behind a payload of this size or more the next one is likely to be as large:
  * reading far ahead would only copy the beginning of it. */
 #define INTAKE_LARGE (32u << 10)
-#define INTAKE_SHORT (4u << 10) /* read ahead then: headers, and not much more */
+#define INTAKE_SHORT                                                           \
+	(4u << 10) /* read ahead then: headers, and not much more */
 
 struct intake {
 	uint8_t *stage; /* owned */
 	size_t cap;
-	size_t ahead; /* how much is staged ahead of parsing */
+	size_t ahead;      /* how much is staged ahead of parsing */
 	size_t head, tail; /* staged bytes are stage[head..tail) */
-	uint8_t *into;	   /* rest of the diverted payload; NULL: thrown away */
-	size_t want;	   /* bytes of it still missing */
+	uint8_t *into;     /* rest of the diverted payload; NULL: thrown away */
+	size_t want;       /* bytes of it still missing */
 };
 
 /* 0 or -ENOMEM. `cap` is the most that can be staged at once. */

@@ -25,7 +25,8 @@ struct outq_item {
 	uint32_t data_len;
 	const void *data;
 	/* Called when the last byte was handed out and committed (`sent`), or
-	 * when the queue is dropped (not `sent`). May free the item. NULL: none */
+	 * when the queue is dropped (not `sent`). May free the item. NULL: none
+	 */
 	void (*done)(struct outq_item *item, bool sent);
 	STAILQ_ENTRY(outq_item) link;
 };
@@ -63,8 +64,8 @@ static inline bool outq_is_empty(const struct outq *q)
 }
 
 /* True when some bytes of `item` have left, but not all. */
-static inline bool outq_is_begun(const struct outq *q,
-	const struct outq_item *item)
+static inline bool outq_is_begun(
+	const struct outq *q, const struct outq_item *item)
 {
 	return q->offset > 0 && STAILQ_FIRST(&q->items) == item;
 }

@@ -29,9 +29,9 @@ struct engine_ops {
 	/* What to send, up to `max` iovecs; 0: nothing. */
 	int (*tx)(void *engine, struct iovec *iov, int max);
 	void (*tx_commit)(void *engine, size_t n);
-	/* The stream has ended: 0 for the peer's orderly end, else -errno. Comes
-	 * once, as the pump's last call; the engine frees the pump, there or
-	 * later. */
+	/* The stream has ended: 0 for the peer's orderly end, else -errno.
+	 * Comes once, as the pump's last call; the engine frees the pump, there
+	 * or later. */
 	void (*closed)(void *engine, int err);
 };
 

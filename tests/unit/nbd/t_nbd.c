@@ -23,7 +23,8 @@ void world_init(struct world *w, const struct t_blkdev_options *options)
 	cr_assert(w->server, "%s", strerror(-err));
 	w->wire = t_wire_at(&w->at);
 	cr_assert_eq(
-		nbds_export_add(w->server, "disk", t_blkdev_dev(w->ram), NULL), 0);
+		nbds_export_add(w->server, "disk", t_blkdev_dev(w->ram), NULL),
+		0);
 }
 
 static void on_removed(void *arg)

@@ -145,8 +145,8 @@ Test(handshake, list_names_all_exports)
 	peer_hello(&p, &w, 3);
 	option_send(&p, NBD_OPT_LIST, NULL, 0);
 	cr_assert_eq(option_take(&p, NBD_OPT_LIST, data, &len), NBD_REP_SERVER);
-	cr_assert_str_eq((char *)data + 4,
-		"diskumpio device ram, 512-byte blocks");
+	cr_assert_str_eq(
+		(char *)data + 4, "diskumpio device ram, 512-byte blocks");
 	cr_assert_arr_eq(data, "\0\0\0\4disk", 8);
 	cr_assert_eq(option_take(&p, NBD_OPT_LIST, data, &len), NBD_REP_SERVER);
 	cr_assert_arr_eq(data, "\0\0\0\6zweite", 10);
@@ -239,7 +239,8 @@ Test(handshake, the_empty_name_is_the_only_export)
 	go_send(&p, NBD_OPT_INFO, "", 0, NULL);
 	offer_take(&p, NBD_OPT_INFO, &o);
 	cr_assert_eq(o.end, NBD_REP_ERR_UNKNOWN);
-	cr_assert_eq(nbds_export_add(w.server, "other", t_blkdev_dev(w.ram), NULL),
+	cr_assert_eq(
+		nbds_export_add(w.server, "other", t_blkdev_dev(w.ram), NULL),
 		-EEXIST);
 }
 
