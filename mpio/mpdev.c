@@ -27,8 +27,10 @@ void mpdev_answer(struct mpdev *dev, struct blk_req *blk, int err)
 		blk->buf = NULL;
 	}
 	dev->pending--;
-	if (!dev->pending)
+	if (!dev->pending) {
 		drain_poke(dev);
+		loop_expect(dev->loop); /* a client's next request */
+	}
 	blk->done(blk, err);
 }
 
@@ -65,7 +67,8 @@ static void submit(struct blkdev *blkdev, struct blk_req *blk)
 	struct mpdev *dev = (struct mpdev *)blkdev;
 
 	blk->started = loop_now(dev->loop);
-	dev->pending++;
+	if (++dev->pending == 1)
+		loop_expect(dev->loop); /* the answer to a lone one */
 	if (dev->drain != DRAIN_NONE) {
 		bool was_inside = dev->inside;
 

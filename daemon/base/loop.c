@@ -39,6 +39,11 @@ struct loop {
 	uint64_t tick_due; /* LOOP_NEVER: the tick is off */
 	ev_idle yield;     /* runs while tasks wait: the poll does not sleep */
 
+	uint64_t awake_until; /* 0: it may sleep */
+	unsigned luck;        /* hopes that came true, lately */
+	unsigned declined;    /* hopes not followed for want of luck */
+	bool stopped;
+
 	struct loop_timer *trim; /* set while there is something to give back */
 	uint64_t gets;           /* of the pool, when last looked */
 
@@ -47,6 +52,10 @@ struct loop {
 	struct loop_task_list sent;
 	bool stop;
 };
+
+#define AWAKE_NS   (50 * NS_PER_US)
+#define LUCK_MAX   16
+#define TRY_ANYWAY 64 /* of so many hopes one is followed without luck */
 
 static uint64_t clock_now(void)
 {
@@ -150,9 +159,11 @@ static bool take_sent(struct loop *loop)
 
 static void on_wake(struct ev_loop *ev, ev_async *w, int revents)
 {
-	(void)revents;
-	if (take_sent(w->data))
-		ev_break(ev, EVBREAK_ALL);
+	struct loop *loop = w->data;
+
+	(void)ev, (void)revents;
+	if (take_sent(loop))
+		loop->stopped = true;
 }
 
 static void init_watchers(struct loop *loop)
@@ -222,6 +233,25 @@ void loop_free(struct loop *loop)
 	free(loop);
 }
 
+void loop_expect(struct loop *loop)
+{
+	if (loop->luck > 0 || ++loop->declined % TRY_ANYWAY == 0)
+		loop->awake_until = loop->core.now + AWAKE_NS;
+}
+
+/* Keeps account of the hope that is under way, if any. */
+static bool is_awake(struct loop *loop)
+{
+	if (!loop->awake_until)
+		return false;
+	if (clock_now() < loop->awake_until)
+		return true;
+	loop->awake_until = 0;
+	if (loop->luck > 0)
+		loop->luck--;
+	return false;
+}
+
 void loop_run(struct loop *loop)
 {
 	ev_now_update(loop->ev);
@@ -229,7 +259,9 @@ void loop_run(struct loop *loop)
 	/* The tick was set by the old time. */
 	loop->tick_due = LOOP_NEVER;
 	ev_timer_stop(loop->ev, &loop->tick);
-	ev_run(loop->ev, 0);
+	for (loop->stopped = false; !loop->stopped;) {
+		ev_run(loop->ev, is_awake(loop) ? EVRUN_NOWAIT : EVRUN_ONCE);
+	}
 }
 
 void loop_stop(struct loop *loop)
@@ -286,6 +318,11 @@ static void on_io(struct ev_loop *ev, ev_io *w, int revents)
 	unsigned events = 0;
 
 	(void)ev;
+	if (io->loop->awake_until) { /* before the callback hopes anew */
+		io->loop->awake_until = 0;
+		if (io->loop->luck < LUCK_MAX)
+			io->loop->luck++;
+	}
 	if (revents & EV_READ)
 		events |= LOOP_READ;
 	if (revents & EV_WRITE)

@@ -34,6 +34,11 @@ void loop_free(struct loop *loop);
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
+/* Something is likely to come in within microseconds: the loop looks for it that
+ * long before it sleeps, since going to sleep and waking up costs more than a
+ * quick answer takes. Where such hopes are mostly vain it sleeps at once. */
+void loop_expect(struct loop *loop);
+
 /* Monotonic nanoseconds, taken once a turn of the loop. */
 uint64_t loop_now(const struct loop *loop);
 

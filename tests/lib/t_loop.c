@@ -193,6 +193,12 @@ void loop_run(struct loop *loop)
 	loop->stop = false;
 }
 
+/* Virtual time does not pass while a loop is awake. */
+void loop_expect(struct loop *loop)
+{
+	(void)loop;
+}
+
 void loop_stop(struct loop *loop)
 {
 	loop->stop = true;
