@@ -218,8 +218,8 @@ static void on_started(void *arg, int err, const char *why)
 	}
 	dev->state = DEVICE_CONNECTING;
 	for (unsigned i = 0; i < dev->plan->npaths; i++)
-		unit_add_path(dev->unit, &dev->plan->paths[i]->config,
-			on_path_added, dev->plan->paths[i]);
+		unit_add_path(dev->unit, dev->plan->paths[i], on_path_added,
+			dev->plan->paths[i]);
 	if (dev->strict)
 		loop_timer_set(dev->patience, DEVICE_PATIENCE);
 	device_discover(dev);
@@ -276,7 +276,7 @@ void device_add_path(struct device *dev, struct plan_path *path)
 		plan_path_free(path);
 		return;
 	}
-	unit_add_path(dev->unit, &path->config, on_path_added, path);
+	unit_add_path(dev->unit, path, on_path_added, path);
 }
 
 static void on_path_removed(void *arg, int err, void *about)

@@ -10,6 +10,7 @@
 #include <umpio/scsi/lun.h>
 
 #include "plan_frontend.h"
+#include "plan_mpio.h"
 #include "plan_path.h"
 
 /* What is at hand while a plan is made. */
@@ -252,9 +253,14 @@ static int draft_paths(struct draft *d)
 {
 	char *const *urls = settings_list(d->settings, d->device, SET_URL);
 	int err = *urls ? draft_urls(d, urls) : draft_portals(d);
+	const char *key, *why;
 
 	if (err < 0)
 		return err;
+	for (unsigned i = 0; i < d->plan->npaths; i++)
+		if (plan_mpio_path(d->plan->paths[i], d->settings, d->device,
+			    &key, &why) < 0)
+			return refuse(d, key, why);
 	if (d->plan->npaths == 0)
 		return refuse(
 			d, "url", "missing: a device needs url or target");
@@ -306,20 +312,15 @@ static int draft_fuse(struct draft *d)
 static int draft_device(struct draft *d)
 {
 	struct plan *plan = d->plan;
-	const char *isns;
+	const char *isns, *key, *why;
 
 	plan->name = strdup(d->device->name);
 	plan->policy =
 		strdup(settings_text(d->settings, d->device, SET_POLICY));
 	if (!plan->name || !plan->policy)
 		return out_of_memory(d);
-	plan->device = (struct mpdev_options){
-		.policy = plan->policy,
-		.no_path_timeout = settings_number(
-			d->settings, d->device, SET_NO_PATH_TIMEOUT),
-		.read_only =
-			settings_bool(d->settings, d->device, SET_READ_ONLY),
-	};
+	if (plan_mpio_device(plan, d->settings, d->device, &key, &why) < 0)
+		return refuse(d, key, why);
 	plan->discover = settings_bool(d->settings, d->device, SET_DISCOVER);
 	isns = settings_text(d->settings, d->device, SET_ISNS_SERVER);
 	if (isns && endpoint_parse(&plan->isns, isns, strlen(isns), ISNS_PORT))

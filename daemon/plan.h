@@ -17,6 +17,7 @@
 /* One path: the strings and the secret are its own. */
 struct plan_path {
 	struct iscsi_config config;
+	struct mpath_options options;
 	int id;          /* in the device; -1: not there (yet) */
 	bool discovered; /* not from the settings */
 	bool isns;       /* but from the iSNS server */

@@ -66,6 +66,7 @@ struct plan_path *plan_path_at(const struct plan_path *from, const char *device,
 
 	if (!path)
 		return NULL;
+	path->options = from->options;
 	to = &path->config;
 	*to = from->config;
 	to->initiator_name = plan_path_keep(path, from->config.initiator_name);

@@ -16,6 +16,7 @@
 
 struct iscsi_config;
 struct json_object;
+struct plan_path;
 struct plan;
 struct unit;
 struct worker;
@@ -55,8 +56,8 @@ void unit_serve(struct unit *unit, struct fblk_mount *const *mounts,
 /* Paths that were active when the device began to serve. */
 unsigned unit_active(const struct unit *unit);
 
-/* Adds a path; `config` must live until done, whose `err` is the path's id. */
-void unit_add_path(struct unit *unit, const struct iscsi_config *config,
+/* Adds a path; `path` must live until done, whose `err` is the path's id. */
+void unit_add_path(struct unit *unit, const struct plan_path *path,
 	void (*done)(void *arg, int id, void *about), void *about);
 
 /* Verbs on a path by its id; done(0) or -ENOENT. */

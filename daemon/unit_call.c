@@ -14,7 +14,7 @@
 struct unit_call {
 	struct job job;
 	struct unit *unit;
-	const struct iscsi_config *config;
+	const struct plan_path *path;
 	enum unit_path_verb verb;
 	enum unit_view view;
 	struct json_object *into;
@@ -48,14 +48,15 @@ static void call_done(struct job *job)
 	free(call);
 }
 
-static int unit_connect(struct unit *u, const struct iscsi_config *config)
+static int unit_connect(struct unit *u, const struct plan_path *plan)
 {
-	struct path *path = iscsi_path_new(worker_loop(u->worker), config);
+	struct path *path =
+		iscsi_path_new(worker_loop(u->worker), &plan->config);
 	int id;
 
 	if (!path)
 		return -ENOMEM;
-	id = mpdev_add_path(u->dev, path);
+	id = mpdev_add_path(u->dev, path, &plan->options);
 	if (id < 0)
 		path_free(path);
 	return id;
@@ -66,11 +67,11 @@ static void add_path_work(struct job *job)
 	struct unit_call *call = (struct unit_call *)job;
 	struct unit *u = call->unit;
 
-	call->result = u->dev && !u->draining ? unit_connect(u, call->config)
+	call->result = u->dev && !u->draining ? unit_connect(u, call->path)
 					      : -ESHUTDOWN;
 }
 
-void unit_add_path(struct unit *u, const struct iscsi_config *config,
+void unit_add_path(struct unit *u, const struct plan_path *path,
 	void (*done)(void *arg, int id, void *about), void *about)
 {
 	struct unit_call *call = call_new(u, add_path_work, call_done);
@@ -79,7 +80,7 @@ void unit_add_path(struct unit *u, const struct iscsi_config *config,
 		done(u->arg, -ENOMEM, about);
 		return;
 	}
-	call->config = config;
+	call->path = path;
 	call->done = done;
 	call->about = about;
 	worker_run(u->worker, &call->job);

@@ -478,6 +478,7 @@ struct mpath *mpath_new(struct mpdev *dev, struct path *path, int id)
 	mp->dev = dev;
 	mp->path = path;
 	mp->id = id;
+	mp->options.weight = 1;
 	path->events = &path_events;
 	path->owner = mp;
 	return mp;

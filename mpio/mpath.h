@@ -52,6 +52,7 @@ struct mpath {
 	struct mpdev *dev;
 	struct path *path; /* owned */
 	int id;
+	struct mpath_options options;
 	uint8_t phase; /* enum mpath_phase */
 	bool disabled; /* by command */
 	bool removed;  /* freed when down */

@@ -128,8 +128,8 @@ struct mpdev *mpdev_new(struct loop *loop, const char *name,
 	dev->events = events;
 	dev->arg = arg;
 	dev->selector = selector;
-	dev->no_path_timeout = options->no_path_timeout;
-	dev->read_only = options->read_only;
+	dev->options = *options;
+	dev->options.policy = selector->name;
 	init_lists(dev);
 	dev->no_path = loop_timer_new(loop, mpdev_no_path_over, dev);
 	if (io_queue_init(dev) || growth_init(dev) || !dev->blk.name ||
@@ -164,26 +164,11 @@ void mpdev_free(struct mpdev *dev)
 	free(dev);
 }
 
-int mpdev_set_options(struct mpdev *dev, const struct mpdev_options *options)
-{
-	const struct selector *selector = selector_find(options->policy);
-
-	if (!selector || options->read_only != dev->read_only)
-		return -EINVAL;
-	if (selector != dev->selector) {
-		dev->selector = selector;
-		memset(&dev->view.memory, 0, sizeof dev->view.memory);
-	}
-	dev->no_path_timeout = options->no_path_timeout;
-	if (loop_timer_is_set(dev->no_path))
-		loop_timer_set(dev->no_path, dev->no_path_timeout);
-	return 0;
-}
-
 /*
  * Paths
  */
-int mpdev_add_path(struct mpdev *dev, struct path *path)
+int mpdev_add_path(struct mpdev *dev, struct path *path,
+	const struct mpath_options *options)
 {
 	struct mpath **active;
 	struct mpath *mp;
@@ -197,6 +182,8 @@ int mpdev_add_path(struct mpdev *dev, struct path *path)
 	mp = mpath_new(dev, path, dev->next_id);
 	if (!mp)
 		return -ENOMEM;
+	if (options)
+		mp->options = *options;
 	dev->next_id++;
 	dev->npaths++;
 	TAILQ_INSERT_TAIL(&dev->paths, mp, link);

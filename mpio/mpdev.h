@@ -31,8 +31,7 @@ struct mpdev {
 	struct loop *loop;
 	const struct mpdev_events *events;
 	void *arg;
-	uint64_t no_path_timeout;
-	bool read_only;
+	struct mpdev_options options; /* `policy` is the selector's name */
 
 	struct mpath_list paths; /* in order of id */
 	unsigned npaths;

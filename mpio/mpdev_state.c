@@ -104,7 +104,7 @@ static void enter_state(struct mpdev *dev)
 	struct mpath *mp;
 
 	if (dev->state == MPDEV_QUEUEING) {
-		loop_timer_set(dev->no_path, dev->no_path_timeout);
+		loop_timer_set(dev->no_path, dev->options.no_path_timeout);
 		TAILQ_FOREACH (mp, &dev->paths, link)
 			mpath_sooner(mp);
 	} else if (dev->state == MPDEV_FAILED) {
@@ -161,6 +161,15 @@ static void submit_early(struct mpdev *dev)
 	}
 }
 
+int mpdev_abort_held(struct mpdev *dev)
+{
+	if (mpdev_has_path(dev))
+		return -EINVAL;
+	loop_timer_stop(dev->no_path);
+	mpdev_no_path_over(dev);
+	return 0;
+}
+
 void mpdev_no_path_over(void *arg)
 {
 	struct mpdev *dev = arg;
@@ -183,7 +192,7 @@ int mpdev_no_path_error(const struct mpdev *dev)
 void mpdev_waiting(struct mpdev *dev)
 {
 	if (!loop_timer_is_set(dev->no_path))
-		loop_timer_set(dev->no_path, dev->no_path_timeout);
+		loop_timer_set(dev->no_path, dev->options.no_path_timeout);
 }
 
 void mpdev_check_hopeless(struct mpdev *dev, const char *reason)
@@ -239,7 +248,7 @@ static void learn(struct mpdev *dev)
 		.block_size = size,
 		.physical_block_size = f->physical_block_size,
 		.optimal_io = bytes_of(f->optimal_blocks, size),
-		.read_only = f->read_only || dev->read_only,
+		.read_only = f->read_only || dev->options.read_only,
 		.rotational = f->rotational,
 		.write_cache = f->write_cache,
 		.can_trim = f->unmap || f->write_same_unmap,

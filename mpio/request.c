@@ -24,7 +24,7 @@ int request_check(const struct mpdev *dev, const struct blk_req *blk)
 		return 0;
 	if (blk->len == 0)
 		return 1;
-	if (changes(blk) && (dev->read_only || dev->info.read_only))
+	if (changes(blk) && (dev->options.read_only || dev->info.read_only))
 		return -EPERM;
 	if (blk->offset > size || blk->len > size - blk->offset)
 		return blk->op == BLK_READ || blk->op == BLK_STATUS ? -EINVAL

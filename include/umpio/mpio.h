@@ -49,10 +49,42 @@ enum mpath_state {
 const char *mpdev_state_name(enum mpdev_state state);
 const char *mpath_state_name(enum mpath_state state);
 
+/* What makes paths a priority group. */
+enum mpio_grouping {
+	MPIO_BY_ALUA, /* the target port group's state and preferred bit */
+	MPIO_BY_PORTAL_GROUP,
+	MPIO_BY_PRIORITY, /* mpath_options.priority */
+	MPIO_ONE_GROUP,
+};
+
+/* mpdev_options.failback: nanoseconds without failure, or one of these. */
+#define MPIO_FAILBACK_MANUAL     UINT64_MAX
+#define MPIO_FAILBACK_FOLLOWOVER (UINT64_MAX - 1)
+#define MPIO_FAILBACK_IMMEDIATE  0
+
+enum mpio_cache { MPIO_CACHE_AUTO, MPIO_CACHE_VOLATILE, MPIO_CACHE_SAFE };
+
+/* Times in ns; each is the key of the same name (tbl/settings.h). */
 struct mpdev_options {
-	const char *policy;       /* of mpio_policies() */
-	uint64_t no_path_timeout; /* ns; how long requests are held */
-	bool read_only;
+	const char *policy;  /* of mpio_policies() */
+	uint8_t group_by;    /* enum mpio_grouping */
+	uint8_t write_cache; /* enum mpio_cache; not live */
+	bool read_only;      /* not live */
+	bool shared;         /* not live */
+	bool hold_down, marginal;
+	uint64_t no_path_timeout; /* how long requests are held */
+	uint64_t failback;
+	uint64_t probe_after, fail_after, check_interval, io_timeout;
+	uint64_t ghost_guard;
+};
+
+/* The defaults of tbl/settings.h. */
+void mpdev_options_init(struct mpdev_options *options);
+
+/* What the configuration says of one path. */
+struct mpath_options {
+	int priority;    /* the highest goes first */
+	unsigned weight; /* 1 to 1000 */
 };
 
 /* What the owner of a device hears; never from within a call. */
@@ -78,8 +110,10 @@ struct mpdev *mpdev_new(struct loop *loop, const char *name,
 	void *arg);
 
 /* Adds a path that is down; it is the device's from now on, and is started.
- * Returns its id (0, 1 …, never used again in this device), or -errno. */
-int mpdev_add_path(struct mpdev *dev, struct path *path);
+ * `options` NULL: priority 0, weight 1. Returns its id (0, 1 …, never used
+ * again in this device), or -errno. */
+int mpdev_add_path(struct mpdev *dev, struct path *path,
+	const struct mpath_options *options);
 
 /* Takes a path out: `drain` first lets its commands finish, else they move at
  * once. It is stopped, and freed when down. 0 or -ENOENT. */
@@ -89,9 +123,14 @@ int mpdev_remove_path(struct mpdev *dev, int id, bool drain);
 int mpdev_disable_path(struct mpdev *dev, int id);
 int mpdev_enable_path(struct mpdev *dev, int id);
 
-/* Changes what may change in a live device (policy, no_path_timeout). 0, or
- * -EINVAL with nothing changed. */
+/* Changes what may change in a live device. 0, or -EINVAL with nothing
+ * changed. */
 int mpdev_set_options(struct mpdev *dev, const struct mpdev_options *options);
+
+/* `umpio abort`: what is held for want of a path fails with -EIO now, and so
+ * does what follows until a path is active again. 0, or -EINVAL when a path is
+ * active. */
+int mpdev_abort_held(struct mpdev *dev);
 
 /* Refuses new requests (-ESHUTDOWN), finishes those in flight, flushes, stops
  * all paths in order; drained() follows. `now`: without waiting or flushing.

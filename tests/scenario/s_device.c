@@ -81,14 +81,15 @@ static void add_path(unsigned n)
 	config.isid[5] = (uint8_t)(n + 1);
 	path = iscsi_path_new(D.loop, &config);
 	cr_assert(path);
-	cr_assert_eq(mpdev_add_path(D.dev, path), (int)n);
+	cr_assert_eq(mpdev_add_path(D.dev, path, NULL), (int)n);
 }
 
 void d_up(unsigned paths)
 {
-	const struct mpdev_options options = {
-		.policy = "failover", .no_path_timeout = MINUTE};
+	struct mpdev_options options;
 
+	mpdev_options_init(&options);
+	options.policy = "failover";
 	D.loop = loop_new();
 	D.lun = t_lun_new(&D.disk);
 	D.target = t_target_new(D.loop, D.lun, &D.options);

@@ -91,10 +91,61 @@ X(DEFAULT_TIME2RETAIN, "default-time2retain", T | V, NUMBER, NULL, 0, 3600,
 	"20", 0, "seconds offered for which tasks outlive a connection")
 
 /* Paths and policy */
-X(POLICY, "policy", T | V, CHOICE, "round-robin|failover", 0, 0, "round-robin",
-	1, "how requests are spread over the paths")
+X(POLICY, "policy", T | V, CHOICE,
+	"round-robin|failover|queue-length|service-time|latency|weighted", 0, 0,
+	"round-robin", 1,
+	"how requests are spread over the paths of the group in use")
+X(GROUP_BY, "group-by", T | V, CHOICE, "alua|portal-group|priority|none", 0, 0,
+	"alua", 1,
+	"what makes paths a group: the target's ALUA state, its portal group, "
+	"the key path-priority, or nothing (all paths are one group)")
+X(PATH_PRIORITY, "path-priority", T | V, LIST, NULL, 0, 0, NULL, 0,
+	"HOST:PORT=N: priority of a path for group-by = priority, the highest "
+	"goes first; repeatable, default 0")
+X(PATH_WEIGHT, "path-weight", T | V, LIST, NULL, 0, 0, NULL, 0,
+	"HOST:PORT=N: weight of a path for policy = weighted, 1 to 1000; "
+	"repeatable, default 1")
+X(FAILBACK, "failback", T | V, TEXT, NULL, 0, 32, "30s", 1,
+	"when a better group is used again: immediate, followover (when it "
+	"gets a path that was failed), manual, or after so long without "
+	"failure")
 X(NO_PATH_TIMEOUT, "no-path-timeout", T | V, DURATION, NULL, 0, 86400000, "60s",
 	1, "how long requests wait while no path is left, before they fail")
+
+/* Health */
+X(FAILOVER_TIME, "failover-time", T | V, DURATION, NULL, 300, 600000, "3s", 1,
+	"how long a silent path may stall requests: sets probe-after to a third "
+	"of it and fail-after to two thirds, unless they are given")
+X(PROBE_AFTER, "probe-after", T | V, DURATION, NULL, 100, 600000, NULL, 1,
+	"a path that owes an answer and has been silent for so long is probed")
+X(FAIL_AFTER, "fail-after", T | V, DURATION, NULL, 200, 600000, NULL, 1,
+	"a path that owes an answer and has been silent for so long in all has "
+	"failed")
+X(CHECK_INTERVAL, "check-interval", T | V, DURATION, NULL, 500, 600000, "20s",
+	1,
+	"longest time between checks of an idle path; while the device is used "
+	"paths are checked every 2s")
+X(IO_TIMEOUT, "io-timeout", T | V, DURATION, NULL, 1000, 600000, "5s", 1,
+	"a read or write without answer for so long on a living path is looked "
+	"into: it moves when TEST UNIT READY is not answered either")
+X(HOLD_DOWN, "hold-down", T | V, BOOL, NULL, 0, 0, "yes", 1,
+	"a path that fails 3 times in 60s is used only when no other is left, "
+	"for 30s, doubling to 10m")
+X(MARGINAL, "marginal", T | V, BOOL, NULL, 0, 0, "yes", 1,
+	"a path with many errors, or far slower than the others, is used only "
+	"when nothing better is left")
+
+/* Safety of writes */
+X(GHOST_GUARD, "ghost-guard", T | V, DURATION, NULL, 0, 600000, "15s", 1,
+	"a write that was retried, and whose first attempt cannot be proven "
+	"dead, holds back newer writes to the same blocks for so long")
+X(WRITE_CACHE, "write-cache", T | V, CHOICE, "auto|volatile|nonvolatile", 0, 0,
+	"auto", 0,
+	"whether the target may lose flushable writes when it restarts; auto: "
+	"as its caching mode page says")
+X(SHARED, "shared", T | V, BOOL, NULL, 0, 0, "no", 0,
+	"other initiators write to the LUN too: writes are never replayed "
+	"after the target lost its cache, the next flush fails instead")
 X(READ_ONLY, "read-only", T | V, BOOL, NULL, 0, 0, "no", 0,
 	"refuse everything that would change the LUN")
 

@@ -55,11 +55,10 @@ void bench_init(struct bench *b, unsigned npaths, const char *policy,
 	const struct t_lun_options *lun)
 {
 	struct t_lun_options usual = bench_lun();
-	struct mpdev_options options = {
-		.policy = policy,
-		.no_path_timeout = 60 * S,
-	};
+	struct mpdev_options options;
 
+	mpdev_options_init(&options);
+	options.policy = policy;
 	memset(b, 0, sizeof *b);
 	b->loop = loop_new();
 	b->lun = t_lun_new(lun ? lun : &usual);
@@ -75,7 +74,7 @@ struct t_path *bench_add(struct bench *b, struct t_lun *lun)
 {
 	struct t_path *tp = t_path_new(b->loop, lun);
 
-	cr_assert_eq(mpdev_add_path(b->dev, &tp->path), (int)b->npaths);
+	cr_assert_eq(mpdev_add_path(b->dev, &tp->path, NULL), (int)b->npaths);
 	b->paths[b->npaths++] = tp;
 	return tp;
 }

@@ -366,9 +366,11 @@ Test(mpath, requests_before_ready_wait)
 
 Test(mpath, options_of_a_live_device)
 {
-	struct mpdev_options o = {.policy = "failover", .no_path_timeout = S};
+	struct mpdev_options o;
 	struct bench b;
 
+	mpdev_options_init(&o);
+	o.policy = "failover";
 	bench_init(&b, 2, "round-robin", NULL);
 	bench_up(&b);
 	cr_assert_eq(mpdev_set_options(b.dev, &o), 0);
