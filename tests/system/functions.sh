@@ -179,6 +179,16 @@ tgt_crash() {
 	wait "${TGT_PID[$1]}" 2>/dev/null || :
 }
 
+# --- proxy -----------------------------------------------------------------
+
+# proxy_start NAME LISTEN=TO…: a path that fails as proxy_tell NAME WORD… says;
+# tests/lib/proxy.c lists the words
+proxy_start() {
+	background "$1" proxy "$T/$1.ctl" "${@:2}"
+	eventually 5 grep -q ready "$T/$1.log" || fail "the proxy $1"
+}
+proxy_tell() { proxy tell "$T/$1.ctl" "${@:2}"; }
+
 # --- umpiod ----------------------------------------------------------------
 
 # umpiod_start OPTIONS…: starts it and waits for the ready line of its device;
