@@ -144,18 +144,26 @@ static void note_move(struct io *io, const struct mpath *mp)
 		io->dev->failovers++;
 }
 
+/* Reads and writes: what a path's load is made of. */
+static bool io_moves_data(const struct io *io)
+{
+	return io->kind <= IO_WRITE;
+}
+
 static void send_over(struct io *io, struct mpath *mp)
 {
 	io->path = mp;
 	io->sent = loop_now(io->dev->loop);
 	io->cmd.deadline = io->sent + deadline_of[io->kind];
 	mp->inflight++;
+	if (io_moves_data(io))
+		load_sent(&mp->load, io->cmd.len, io->sent);
 	path_submit(mp->path, &io->cmd);
 }
 
 void io_submit(struct io *io)
 {
-	struct mpath *mp = mpdev_pick(io->dev, io->from);
+	struct mpath *mp = mpdev_pick(io->dev, io->from, io->cmd.len);
 
 	if (!mp) {
 		hold(io);
@@ -230,13 +238,16 @@ static void delay_over(void *arg)
 
 static void account(struct mpath *mp, const struct io *io)
 {
-	uint64_t us = (loop_now(mp->dev->loop) - io->sent) / NS_PER_US;
+	uint64_t now = loop_now(mp->dev->loop);
+	uint64_t us = (now - io->sent) / NS_PER_US;
 	struct mpath *from = NULL;
 
 	if (io->from >= 0 && io->from != mp->id)
 		from = path_by_id(mp->dev, io->from);
 	if (from)
 		mpath_resumed(from);
+	if (io_moves_data(io))
+		load_measure(&mp->load, io->cmd.len, now - io->sent, now);
 	if (io->kind == IO_READ) {
 		mp->reads++;
 		mp->read_bytes += io->cmd.len;
@@ -321,6 +332,8 @@ static void answered(struct path_cmd *cmd)
 
 	io->path = NULL;
 	mp->inflight--;
+	if (io_moves_data(io))
+		load_ended(&mp->load, io->cmd.len, loop_now(mp->dev->loop));
 	if (cmd->result.outcome != PATH_DONE || cmd->result.status ||
 		cmd->result.residual || cmd->result.overflow) {
 		judge(io, mp);

@@ -91,6 +91,7 @@ static void act_activate(struct mpath *mp)
 	mp->active_at = now(mp);
 	mp->slow_until = 0;
 	mp->told[0] = '\0';
+	load_reset(&mp->load, now(mp));
 	if (news)
 		notice_event(mp->dev, mp->id, EVENT_PATH_UP,
 			mp->facts.identity.wwid);

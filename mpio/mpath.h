@@ -6,6 +6,8 @@
 #ifndef MPIO_MPATH_H
 #define MPIO_MPATH_H
 
+#include "load.h"
+
 #include <umpio/loop.h>
 #include <umpio/lun.h>
 #include <umpio/mpio.h>
@@ -77,6 +79,7 @@ struct mpath {
 	unsigned capacity_tries;
 	bool capacity_asked; /* the command is on its way */
 
+	struct load load; /* reads and writes alone */
 	uint32_t inflight;
 	uint64_t reads, writes, read_bytes, write_bytes, errors, failovers;
 	unsigned moved;    /* commands gone to other paths, not reported yet */

@@ -160,6 +160,7 @@ void mpdev_free(struct mpdev *dev)
 	request_pool_fini(dev);
 	buf_put(dev->zeroes);
 	free(dev->active);
+	free(dev->loads);
 	free((char *)dev->blk.name);
 	free(dev);
 }
@@ -171,6 +172,7 @@ int mpdev_add_path(struct mpdev *dev, struct path *path,
 	const struct mpath_options *options)
 {
 	struct mpath **active;
+	struct load **loads;
 	struct mpath *mp;
 
 	if (dev->drain != DRAIN_NONE)
@@ -179,11 +181,17 @@ int mpdev_add_path(struct mpdev *dev, struct path *path,
 	if (!active)
 		return -ENOMEM;
 	dev->active = active;
+	loads = realloc(dev->loads, (dev->npaths + 1) * sizeof *loads);
+	if (!loads)
+		return -ENOMEM;
+	dev->loads = loads;
+	dev->view.loads = loads;
 	mp = mpath_new(dev, path, dev->next_id);
 	if (!mp)
 		return -ENOMEM;
 	if (options)
 		mp->options = *options;
+	mp->load.weight = mp->options.weight;
 	dev->next_id++;
 	dev->npaths++;
 	TAILQ_INSERT_TAIL(&dev->paths, mp, link);

@@ -37,6 +37,7 @@ struct mpdev {
 	unsigned npaths;
 	int next_id;
 	struct mpath **active; /* those that take commands, in order of id */
+	struct load **loads;   /* theirs, for the selector */
 	struct selector_view view;
 	const struct selector *selector;
 
@@ -78,9 +79,9 @@ struct mpdev {
 	struct blk_req last_flush;
 };
 
-/* The path for one more command, other than `avoid` if possible (-1: any);
- * NULL when none is active. */
-struct mpath *mpdev_pick(struct mpdev *dev, int avoid);
+/* The path for one more command of `len` bytes, other than `avoid` if possible
+ * (-1: any); NULL when none is active. */
+struct mpath *mpdev_pick(struct mpdev *dev, int avoid, uint32_t len);
 
 /* The answer to a command that has no path: -errno, or 0: it may wait. */
 int mpdev_no_path_error(const struct mpdev *dev);

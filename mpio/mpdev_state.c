@@ -34,7 +34,7 @@ const char *mpath_state_name(enum mpath_state state)
 	return names[state];
 }
 
-struct mpath *mpdev_pick(struct mpdev *dev, int avoid)
+struct mpath *mpdev_pick(struct mpdev *dev, int avoid, uint32_t len)
 {
 	struct selector_view *view = &dev->view;
 	unsigned n;
@@ -42,6 +42,7 @@ struct mpath *mpdev_pick(struct mpdev *dev, int avoid)
 	if (!view->nactive)
 		return NULL;
 	view->turn = loop_now(dev->loop);
+	view->len = len;
 	n = dev->selector->pick(view);
 	if (dev->active[n]->id == avoid)
 		n = n + 1 < view->nactive ? n + 1 : 0;
@@ -53,10 +54,17 @@ void mpdev_recount(struct mpdev *dev)
 	struct mpath *mp;
 	unsigned n = 0;
 
-	TAILQ_FOREACH (mp, &dev->paths, link)
-		if (mpath_is_active(mp))
-			dev->active[n++] = mp;
-	dev->view.active = dev->active;
+	dev->view.weight_max = 0;
+	TAILQ_FOREACH (mp, &dev->paths, link) {
+		if (!mpath_is_active(mp))
+			continue;
+		mp->load.credit = 0;
+		if (mp->load.weight > dev->view.weight_max)
+			dev->view.weight_max = mp->load.weight;
+		dev->loads[n] = &mp->load;
+		dev->active[n++] = mp;
+	}
+	dev->view.loads = dev->loads;
 	dev->view.nactive = n;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Failover: the first active path in the order in which they were added. */
+/* Failover: the first path of the group, in the order in which they were
+ * added. */
 #include "selector.h"
 
 static unsigned pick(struct selector_view *view)

@@ -4,10 +4,17 @@
 #include <string.h>
 #include <umpio/mpio.h>
 
+#define RUN_COMMANDS 8
+#define RUN_BYTES    (128u << 10)
+
 /* The first one is the default. */
 static const struct selector *const selectors[] = {
 	&selector_round_robin,
 	&selector_failover,
+	&selector_queue_length,
+	&selector_service_time,
+	&selector_latency,
+	&selector_weighted,
 };
 
 #define SELECTORS (sizeof selectors / sizeof selectors[0])
@@ -27,4 +34,48 @@ const char *const *mpio_policies(void)
 	for (unsigned i = 0; i < SELECTORS; i++)
 		names[i] = selectors[i]->name;
 	return names;
+}
+
+bool selector_stays(struct selector_view *view)
+{
+	/* The number of paths may have changed since the last call. */
+	bool stays = view->memory.run && view->memory.turn == view->turn &&
+		     view->memory.run < RUN_COMMANDS &&
+		     view->memory.bytes < RUN_BYTES &&
+		     view->memory.at < view->nactive;
+
+	if (!stays) {
+		view->memory.turn = view->turn;
+		view->memory.run = 0;
+		view->memory.bytes = 0;
+	}
+	view->memory.run++;
+	view->memory.bytes += view->len;
+	return stays;
+}
+
+unsigned selector_cheapest(struct selector_view *view, selector_cost *cost)
+{
+	unsigned look =
+		view->nactive < SELECTOR_LOOK ? view->nactive : SELECTOR_LOOK;
+	unsigned at = view->memory.at;
+	uint64_t least = UINT64_MAX;
+
+	while (look--) {
+		uint64_t c;
+
+		at = at + 1 < view->nactive ? at + 1 : 0;
+		c = cost(view->loads[at], view);
+		if (c < least || least == UINT64_MAX) {
+			least = c;
+			view->memory.at = at;
+		}
+	}
+	return view->memory.at;
+}
+
+bool selector_explores(
+	const struct load *load, const struct selector_view *view)
+{
+	return !load->commands && load_is_old(load, view->turn);
 }

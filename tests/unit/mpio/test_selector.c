@@ -2,7 +2,40 @@
 #include "mpio/selector.h"
 
 #include <criterion/criterion.h>
+#include <umpio/base/units.h>
 #include <umpio/mpio.h>
+
+#define PATHS 64
+
+/* Paths without anything but their loads. */
+struct field {
+	struct load loads[PATHS], *pointers[PATHS];
+	struct selector_view view;
+};
+
+static void field_init(struct field *f, unsigned n)
+{
+	*f = (struct field){0};
+	for (unsigned i = 0; i < n; i++) {
+		f->pointers[i] = &f->loads[i];
+		f->loads[i].weight = 1;
+	}
+	f->view.loads = f->pointers;
+	f->view.nactive = n;
+	f->view.weight_max = 1;
+	f->view.turn = 100 * NS_PER_S;
+	f->view.len = 4096;
+}
+
+static unsigned pick_in_new_turn(struct field *f, const struct selector *s)
+{
+	unsigned at;
+
+	f->view.turn += NS_PER_MS;
+	at = s->pick(&f->view);
+	cr_assert_lt(at, f->view.nactive);
+	return at;
+}
 
 Test(selector, policies_are_found_by_name)
 {
@@ -17,33 +50,205 @@ Test(selector, policies_are_found_by_name)
 
 Test(selector, round_robin_in_runs_of_eight)
 {
-	struct selector_view v = {.nactive = 3, .turn = 5};
-	unsigned first = selector_round_robin.pick(&v);
+	struct field f;
+	unsigned first;
 
+	field_init(&f, 3);
+	first = pick_in_new_turn(&f, &selector_round_robin);
 	for (int i = 1; i < 8; i++)
-		cr_assert_eq(selector_round_robin.pick(&v), first);
+		cr_assert_eq(selector_round_robin.pick(&f.view), first);
 	for (int i = 0; i < 8; i++)
-		cr_assert_eq(selector_round_robin.pick(&v), (first + 1) % 3);
-	v.turn = 6; /* another turn, another path */
-	cr_assert_eq(selector_round_robin.pick(&v), (first + 2) % 3);
-	v.turn = 7;
-	cr_assert_eq(selector_round_robin.pick(&v), first);
+		cr_assert_eq(
+			selector_round_robin.pick(&f.view), (first + 1) % 3);
+	cr_assert_eq(
+		pick_in_new_turn(&f, &selector_round_robin), (first + 2) % 3);
+	cr_assert_eq(pick_in_new_turn(&f, &selector_round_robin), first);
 }
 
-Test(selector, round_robin_minds_fewer_paths)
+Test(selector, a_run_of_large_commands_is_shorter)
 {
-	struct selector_view v = {.nactive = 4};
+	struct field f;
+	unsigned first;
 
-	for (uint64_t turn = 1; turn < 50; turn++) {
-		v.turn = turn;
-		v.nactive = (unsigned)(1 + turn % 4);
-		cr_assert_lt(selector_round_robin.pick(&v), v.nactive);
+	field_init(&f, 2);
+	f.view.len = 64u << 10;
+	first = pick_in_new_turn(&f, &selector_round_robin);
+	cr_assert_eq(selector_round_robin.pick(&f.view), first);
+	cr_assert_eq(selector_round_robin.pick(&f.view), !first);
+}
+
+Test(selector, all_mind_fewer_paths)
+{
+	for (const char *const *name = mpio_policies(); *name; name++) {
+		struct field f;
+
+		field_init(&f, 4);
+		for (unsigned n = 1; n < 200; n++) {
+			if (n % 3)
+				f.view.turn++;
+			f.view.nactive = 1 + n % 4;
+			cr_assert_lt(selector_find(*name)->pick(&f.view),
+				f.view.nactive, "%s", *name);
+		}
 	}
 }
 
 Test(selector, failover_takes_the_first)
 {
-	struct selector_view v = {.nactive = 3, .turn = 9};
+	struct field f;
 
-	cr_assert_eq(selector_failover.pick(&v), 0);
+	field_init(&f, 3);
+	cr_assert_eq(pick_in_new_turn(&f, &selector_failover), 0);
+}
+
+Test(selector, queue_length_takes_the_shortest)
+{
+	struct field f;
+
+	field_init(&f, 4);
+	for (unsigned i = 0; i < 4; i++)
+		f.loads[i].commands = i == 2 ? 3 : 7;
+	cr_assert_eq(pick_in_new_turn(&f, &selector_queue_length), 2);
+	/* A run stays together. */
+	f.loads[2].commands = 9;
+	cr_assert_eq(selector_queue_length.pick(&f.view), 2);
+	cr_assert_neq(pick_in_new_turn(&f, &selector_queue_length), 2);
+}
+
+Test(selector, every_one_of_many_paths_has_its_turn)
+{
+	unsigned times[PATHS] = {0};
+	struct field f;
+
+	field_init(&f, PATHS);
+	for (unsigned n = 0; n < 10 * PATHS; n++)
+		times[pick_in_new_turn(&f, &selector_queue_length)]++;
+	for (unsigned i = 0; i < PATHS; i++)
+		cr_assert_eq(times[i], 10);
+}
+
+/* Path `i` answers all that it has, as if it had worked on it for `ns`. */
+static void answer(struct field *f, unsigned i, uint64_t ns)
+{
+	struct load *load = &f->loads[i];
+
+	while (load->commands) {
+		load_ended(load, f->view.len, f->view.turn + ns);
+		load_measure(load, f->view.len, ns, f->view.turn + ns);
+	}
+}
+
+static void send_one(struct field *f, unsigned i)
+{
+	load_sent(&f->loads[i], f->view.len, f->view.turn);
+}
+
+Test(selector, load_measures_throughput_of_busy_time)
+{
+	struct field f;
+
+	field_init(&f, 1);
+	f.view.len = 1020 << 10; /* and LOAD_COMMAND: 1 MiB */
+	for (unsigned n = 0; n < 20; n++) {
+		f.view.turn += NS_PER_S; /* idle time does not count */
+		send_one(&f, 0);
+		answer(&f, 0, 10 * NS_PER_MS);
+	}
+	cr_assert_eq(f.loads[0].rate, 100u << 20);
+	cr_assert_eq(f.loads[0].latency, 10 * NS_PER_MS);
+	cr_assert_eq(f.loads[0].work, 0);
+}
+
+/* Commands in flight when each of 30 has been given to the better of two paths
+ * of which the second is ten times as slow. */
+static unsigned share_of_slow(const struct selector *s)
+{
+	struct field f;
+
+	field_init(&f, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		for (unsigned n = 0; n < 4; n++)
+			send_one(&f, i);
+		answer(&f, i, (i ? 100 : 10) * NS_PER_MS);
+	}
+	for (unsigned n = 0; n < 30; n++)
+		send_one(&f, pick_in_new_turn(&f, s));
+	return f.loads[1].commands;
+}
+
+Test(selector, unequal_paths_get_work_by_speed)
+{
+	cr_assert_lt(share_of_slow(&selector_service_time), 5);
+	cr_assert_geq(share_of_slow(&selector_service_time), 2);
+	cr_assert_lt(share_of_slow(&selector_latency), 5);
+	cr_assert_geq(share_of_slow(&selector_latency), 2);
+}
+
+static void find_out(const struct selector *s)
+{
+	unsigned slow = 0;
+	struct field f;
+
+	field_init(&f, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		send_one(&f, i);
+		answer(&f, i, i ? NS_PER_S : NS_PER_MS);
+	}
+	f.view.turn += 2 * NS_PER_S;
+	/* Once each second the slow one is tried, by one run. */
+	for (unsigned n = 0; n < 5000; n++) {
+		unsigned at = pick_in_new_turn(&f, s);
+
+		slow += at == 1;
+		send_one(&f, at);
+		answer(&f, at, (at ? 1000 : 1) * NS_PER_MS);
+	}
+	cr_assert(slow >= 2 && slow <= 6, "%s: %u", s->name, slow);
+	/* It has become fast: found, and used again. */
+	slow = 0;
+	for (unsigned n = 0; n < 5000; n++) {
+		unsigned at = pick_in_new_turn(&f, s);
+
+		slow += at == 1;
+		send_one(&f, at);
+		answer(&f, at, at ? 100 * NS_PER_US : NS_PER_MS);
+	}
+	cr_assert_gt(slow, 100, "%s: %u", s->name, slow);
+}
+
+Test(selector, a_path_that_has_become_fast_is_found)
+{
+	find_out(&selector_latency);
+	find_out(&selector_service_time);
+}
+
+static void weigh(unsigned a, unsigned b, unsigned c)
+{
+	unsigned times[3] = {0}, sum = a + b + c, weights[] = {a, b, c};
+	struct field f;
+
+	field_init(&f, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		f.loads[i].weight = weights[i];
+		if (weights[i] > f.view.weight_max)
+			f.view.weight_max = weights[i];
+	}
+	for (unsigned n = 0; n < 100 * sum; n++) {
+		/* Runs of all lengths. */
+		if (n % 5 == 0 || n % 7 == 0)
+			f.view.turn++;
+		times[selector_weighted.pick(&f.view)]++;
+	}
+	for (unsigned i = 0; i < 3; i++)
+		cr_assert(times[i] >= 95 * weights[i] &&
+				  times[i] <= 105 * weights[i],
+			"%u of %u", times[i], 100 * weights[i]);
+}
+
+Test(selector, weighted_keeps_to_the_weights)
+{
+	weigh(1, 1, 1);
+	weigh(3, 2, 1);
+	weigh(1000, 100, 50);
+	weigh(999, 1000, 7);
 }
