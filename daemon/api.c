@@ -7,11 +7,11 @@
 #include <string.h>
 
 #include "api_attach.h"
+#include "api_fault.h"
 #include "api_wait.h"
 #include "daemon.h"
 
-/* The device that a request names; NULL, and the call has been failed. */
-static struct device *call_device(struct daemon *d, struct control_call *call,
+struct device *call_device(struct daemon *d, struct control_call *call,
 	struct json_object *request)
 {
 	const char *name = control_text(request, "device");
@@ -218,6 +218,7 @@ const struct control_command api_commands[] = {
 	{"attach", api_attach},
 	{"detach", run_detach},
 	{"path", run_path},
+	{"fault", api_fault},
 	{"reload", run_reload},
 	{NULL, NULL},
 };

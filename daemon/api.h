@@ -5,6 +5,14 @@
 
 #include <umpio/control.h>
 
+struct daemon;
+struct device;
+struct json_object;
+
+/* The device that a request names; NULL, and the call has been failed. */
+struct device *call_device(struct daemon *d, struct control_call *call,
+	struct json_object *request);
+
 /* Ends with a NULL name; `arg` of each is the daemon. */
 extern const struct control_command api_commands[];
 

@@ -65,6 +65,10 @@ enum unit_path_verb { UNIT_PATH_FAIL, UNIT_PATH_RESTORE, UNIT_PATH_REMOVE };
 void unit_path(struct unit *unit, enum unit_path_verb verb, int id,
 	void (*done)(void *arg, int err, void *about), void *about);
 
+/* As mpdev_fault_path(). */
+void unit_fault(struct unit *unit, int id, const struct path_fault *fault,
+	void (*done)(void *arg, int err, void *about), void *about);
+
 /* Changes what may change in a live device; the texts are copied. */
 void unit_set_options(struct unit *unit, const struct mpdev_options *options);
 

@@ -19,6 +19,7 @@ struct unit_call {
 	enum unit_view view;
 	struct json_object *into;
 	struct mpdev_options options;
+	struct path_fault fault;
 	char policy[32];
 	int id, result;
 	void (*done)(void *arg, int result, void *about);
@@ -112,6 +113,32 @@ void unit_path(struct unit *u, enum unit_path_verb verb, int id,
 	}
 	call->verb = verb;
 	call->id = id;
+	call->done = done;
+	call->about = about;
+	worker_run(u->worker, &call->job);
+}
+
+static void fault_work(struct job *job)
+{
+	struct unit_call *call = (struct unit_call *)job;
+	struct unit *u = call->unit;
+
+	call->result = u->dev && !u->draining ? mpdev_fault_path(u->dev,
+							call->id, &call->fault)
+					      : -ESHUTDOWN;
+}
+
+void unit_fault(struct unit *u, int id, const struct path_fault *fault,
+	void (*done)(void *arg, int err, void *about), void *about)
+{
+	struct unit_call *call = call_new(u, fault_work, call_done);
+
+	if (!call) {
+		done(u->arg, -ENOMEM, about);
+		return;
+	}
+	call->id = id;
+	call->fault = *fault;
 	call->done = done;
 	call->about = about;
 	worker_run(u->worker, &call->job);

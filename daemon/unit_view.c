@@ -44,6 +44,8 @@ static struct json_object *path_status(const struct mpath_info *p)
 	put_number(o, "failovers", p->failovers);
 	if (p->reason[0])
 		put_text(o, "reason", p->reason);
+	if (p->fault[0])
+		put_text(o, "fault", p->fault);
 	return o;
 }
 

@@ -200,7 +200,7 @@ int mpdev_add_path(struct mpdev *dev, struct path *path,
 	return mp->id;
 }
 
-static struct mpath *find(struct mpdev *dev, int id)
+struct mpath *mpdev_find(struct mpdev *dev, int id)
 {
 	struct mpath *mp;
 
@@ -212,7 +212,7 @@ static struct mpath *find(struct mpdev *dev, int id)
 
 int mpdev_remove_path(struct mpdev *dev, int id, bool drain)
 {
-	struct mpath *mp = find(dev, id);
+	struct mpath *mp = mpdev_find(dev, id);
 
 	if (!mp)
 		return -ENOENT;
@@ -223,7 +223,7 @@ int mpdev_remove_path(struct mpdev *dev, int id, bool drain)
 
 int mpdev_disable_path(struct mpdev *dev, int id)
 {
-	struct mpath *mp = find(dev, id);
+	struct mpath *mp = mpdev_find(dev, id);
 
 	if (!mp)
 		return -ENOENT;
@@ -238,7 +238,7 @@ int mpdev_disable_path(struct mpdev *dev, int id)
 
 int mpdev_enable_path(struct mpdev *dev, int id)
 {
-	struct mpath *mp = find(dev, id);
+	struct mpath *mp = mpdev_find(dev, id);
 
 	if (!mp)
 		return -ENOENT;
@@ -298,5 +298,6 @@ bool mpdev_path_info(
 	snprintf(info->reason, sizeof info->reason, "%s", mp->reason);
 	path_facts(mp->path, &info->facts);
 	path_counters(mp->path, &info->counters);
+	fault_text(&info->facts, info->fault, sizeof info->fault);
 	return true;
 }

@@ -79,6 +79,12 @@ struct mpdev {
 	struct blk_req last_flush;
 };
 
+/* The path of that id, unless it is being removed; NULL. */
+struct mpath *mpdev_find(struct mpdev *dev, int id);
+
+/* fault.c: what `facts` says of faults, as `umpio fault` would be told. */
+void fault_text(const struct path_facts *facts, char *text, size_t size);
+
 /* The path for one more command of `len` bytes, other than `avoid` if possible
  * (-1: any); NULL when none is active. */
 struct mpath *mpdev_pick(struct mpdev *dev, int avoid, uint32_t len);

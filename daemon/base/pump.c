@@ -222,6 +222,8 @@ void pump_replace(struct pump *p, struct stream *s)
 	p->stream = s;
 	p->blocked = false;
 	stream_own(s, &pump_events, p);
+	if (p->ended)
+		return;
 	stream_want(s, true, false);
 	pump_tx(p);
 }

@@ -133,6 +133,25 @@ int cmd_path(struct cli *cli)
 	return cli_order(cli, request, 0);
 }
 
+/* The words between KIND and NAME are the daemon's to judge. */
+int cmd_fault(struct cli *cli)
+{
+	const char *const *words = cli->args.words;
+	const bool in = args_value(&cli->args, "in") != NULL;
+	const bool out = args_value(&cli->args, "out") != NULL;
+	unsigned n = cli->args.nwords;
+	struct json_object *request = cli_request("fault");
+
+	cli_add(request, "kind", words[0]);
+	if (n == 4)
+		cli_add(request, "value", words[1]);
+	cli_add(request, "device", words[n - 2]);
+	cli_add(request, "path", words[n - 1]);
+	json_object_object_add(request, "in", json_object_new_boolean(in));
+	json_object_object_add(request, "out", json_object_new_boolean(out));
+	return cli_order(cli, request, 0);
+}
+
 int cmd_reload(struct cli *cli)
 {
 	return cli_order(cli, cli_request("reload"), 0);

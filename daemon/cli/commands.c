@@ -30,6 +30,12 @@ static const struct arg_option discover_options[] = {
 	{0},
 };
 
+static const struct arg_option fault_options[] = {
+	{"in", 0, NULL},
+	{"out", 0, NULL},
+	{0},
+};
+
 static const struct arg_option no_options[] = {{0}};
 
 #define ANY 1024
@@ -62,6 +68,18 @@ const struct command commands[] = {
 		"take a path out of use, or bring it back",
 		"  PATH          HOST:PORT of its portal, or its id\n", 3, 3,
 		no_options, cmd_path},
+	{"fault", "KIND [VALUE] [--in|--out] NAME PATH",
+		"inject a fault into a path, to test failover",
+		"  drop                  reset its connections, once\n"
+		"  blackhole             let nothing pass, nor connect\n"
+		"  delay MS              hold everything back for MS ms\n"
+		"  rate BYTES/S          let no more pass, for example 50MiB\n"
+		"  corrupt header|data   let the next digest be wrong\n"
+		"  off                   end them\n"
+		"  --in, --out           only what comes from the target, or "
+		"goes to it\n"
+		"  PATH                  HOST:PORT of its portal, or its id\n",
+		3, 4, fault_options, cmd_fault},
 	{"reload", "", "read the daemon's configuration file again", NULL, 0, 0,
 		no_options, cmd_reload},
 	{"discover", "PORTAL [OPTIONS]",
@@ -73,7 +91,6 @@ const struct command commands[] = {
 		"0600\n",
 		1, 1, discover_options, cmd_discover},
 	{.name = "set", .synopsis = ""},
-	{.name = "fault", .synopsis = ""},
 	{.name = "abort", .synopsis = ""},
 	{.name = "events", .synopsis = ""},
 	{.name = "top", .synopsis = ""},

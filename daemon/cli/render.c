@@ -92,6 +92,7 @@ static const struct table_column path_columns[] = {
 	{"WRITTEN", true, false},
 	{"ERRORS", true, false},
 	{"FAILOVERS", true, false},
+	{"FAULT", false, false},
 	{"REASON", false, false},
 };
 
@@ -110,6 +111,7 @@ static const struct field path_fields[] = {
 	{"write_bytes", CELL_SIZE},
 	{"errors", CELL_COUNT},
 	{"failovers", CELL_COUNT},
+	{"fault", CELL_TEXT},
 	{"reason", CELL_TEXT},
 };
 

@@ -220,6 +220,12 @@ struct conn *conn_new(struct session *session, struct stream *stream,
 		free(c);
 		return NULL;
 	}
+	c->rx.spoil = &session->faults.spoil_in;
+	c->digests.spoil = &session->faults.spoil_out;
+	if (conn_take_faults(c)) {
+		conn_free(c, true);
+		return NULL;
+	}
 	conn_event(c, CONN_EV_CONNECTED);
 	conn_login_next(c, login_init(&c->login, setup));
 	return c;

@@ -83,6 +83,7 @@ struct conn {
 	unsigned snack_tries;
 	struct conn_params params;
 	struct pdu_digests digests; /* of what we send; off during login */
+	struct stream *faulty;      /* what the pump has, when it injects */
 	struct pdu_rx rx;
 	struct outq out;
 	struct login login;
@@ -137,6 +138,9 @@ bool conn_has_room(const struct conn *c);
  * before the session's turn, so it may be called from anywhere. */
 void conn_fail(struct conn *c, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* Brings the stream to the session's faults, fault.c. 0 or -ENOMEM. */
+int conn_take_faults(struct conn *c);
 
 /* Steps the machine in conn_fsm.c. */
 void conn_event(struct conn *c, enum conn_event event);

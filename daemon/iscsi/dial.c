@@ -80,6 +80,8 @@ static void try_address(struct dial *d)
 		return;
 	}
 	loop_timer_set(d->timer, d->plan.timeout);
+	if (d->plan.blackhole)
+		return;
 	d->connect = stream_connect(
 		d->loop, &d->addrs[d->at], &options, connected, d);
 	if (d->connect)

@@ -4,6 +4,7 @@
 #ifndef UMPIO_ISCSI_DIAL_H
 #define UMPIO_ISCSI_DIAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <umpio/base/addr.h>
 
@@ -19,6 +20,7 @@ struct dial_plan {
 	unsigned first;        /* where to begin; the others follow */
 	const char *interface; /* as struct stream_options has it; not copied */
 	uint64_t timeout;      /* ns for each address */
+	bool blackhole;        /* a fault: no attempt is answered */
 };
 
 /* Once, later: the stream, which is the callee's, and the index of its portal;

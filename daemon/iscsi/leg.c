@@ -185,7 +185,8 @@ void leg_dial(struct leg *leg)
 	struct dial_plan plan = {.portals = {s->plan.portals[leg->portal]},
 		.nportals = 1,
 		.interface = s->config->interface,
-		.timeout = s->config->timeouts.connect};
+		.timeout = s->config->timeouts.connect,
+		.blackhole = faults_blackhole(&s->faults)};
 
 	leg->dial = dial_new(s->loop, &plan, dialed, leg);
 	if (!leg->dial)

@@ -149,6 +149,7 @@ static void op_facts(const struct path *path, struct path_facts *f)
 		.connections = up ? 1 : 0};
 	if (s->managed)
 		f->connections = legs_up(s);
+	faults_show(&s->faults, &f->fault_in, &f->fault_out);
 	if (up)
 		f->inflight_max = s->window_seen < room ? s->window_seen : room;
 }
@@ -156,6 +157,11 @@ static void op_facts(const struct path *path, struct path_facts *f)
 static void op_counters(const struct path *path, struct path_counters *counters)
 {
 	*counters = of(path)->session.counters;
+}
+
+static int op_fault(struct path *path, const struct path_fault *fault)
+{
+	return session_fault(&of(path)->session, fault);
 }
 
 static void op_free(struct path *path)
@@ -180,6 +186,7 @@ static const struct path_ops path_ops = {
 	.heard = op_heard,
 	.facts = op_facts,
 	.counters = op_counters,
+	.fault = op_fault,
 	.free = op_free,
 };
 

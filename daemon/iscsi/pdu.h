@@ -38,6 +38,11 @@ struct pdu_rx_ops {
 		uint32_t len, bool data_ok);
 };
 
+/* Digests that are to go wrong once, for tests of what then happens: bits, each
+ * cleared when it has struck. Without the digest nothing strikes. */
+#define PDU_SPOIL_HEADER 1u
+#define PDU_SPOIL_DATA   2u
+
 struct pdu_rx {
 	struct intake in;
 	const struct pdu_rx_ops *ops;
@@ -45,6 +50,7 @@ struct pdu_rx {
 	const char *why; /* static; why commit failed, or NULL */
 	uint32_t max_data;
 	bool header_digest, data_digest;
+	uint8_t *spoil;  /* PDU_SPOIL_ bits, the owner's; NULL: none */
 	uint8_t state;   /* of pdu_rx.c */
 	uint8_t trailer; /* bytes of pad and digest that are still to come */
 	int stopped;     /* -errno, or 0 */
@@ -85,6 +91,7 @@ void pdu_rx_forget(struct pdu_rx *rx, uint32_t itt);
  */
 struct pdu_digests {
 	bool header, data;
+	uint8_t *spoil; /* PDU_SPOIL_ bits, the owner's; NULL: none */
 };
 void pdu_tx(struct outq_item *item, const struct bhs *b, const void *data,
 	uint32_t len, struct pdu_digests digests);

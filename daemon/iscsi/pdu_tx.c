@@ -10,18 +10,29 @@
 static_assert(BHS_LEN + 4 <= OUTQ_HEAD_MAX, "header and its digest");
 static_assert(3 + 4 <= OUTQ_TAIL_MAX, "padding and data digest");
 
+/* A fault changes the digest and not what it covers: a target that does not
+ * look at it takes no harm. */
+static void pdu_spoil(const struct pdu_digests *d, uint8_t which, uint8_t *crc)
+{
+	if (!d->spoil || !(*d->spoil & which))
+		return;
+	*d->spoil &= (uint8_t)~which;
+	*crc ^= 1;
+}
+
 /* Padding, and the digest over data and padding (RFC 7143 11.1). */
-static void pdu_trailer(struct outq_item *item, bool digest)
+static void pdu_trailer(struct outq_item *item, const struct pdu_digests *d)
 {
 	uint8_t pad = (uint8_t)(-item->data_len & 3);
 	uint32_t crc;
 
 	memset(item->tail, 0, pad);
 	item->tail_len = pad;
-	if (!digest || item->data_len == 0)
+	if (!d->data || item->data_len == 0)
 		return;
 	crc = crc32c(0, item->data, item->data_len);
 	put_le32(item->tail + pad, crc32c(crc, item->tail, pad));
+	pdu_spoil(d, PDU_SPOIL_DATA, item->tail + pad);
 	item->tail_len = pad + 4;
 }
 
@@ -34,9 +45,10 @@ void pdu_tx(struct outq_item *item, const struct bhs *b, const void *data,
 	item->head_len = BHS_LEN;
 	if (digests.header) {
 		put_le32(item->head + BHS_LEN, crc32c(0, item->head, BHS_LEN));
+		pdu_spoil(&digests, PDU_SPOIL_HEADER, item->head + BHS_LEN);
 		item->head_len += 4;
 	}
 	item->data = data;
 	item->data_len = len;
-	pdu_trailer(item, digests.data);
+	pdu_trailer(item, &digests);
 }

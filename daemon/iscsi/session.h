@@ -19,6 +19,7 @@
 
 #include "conn.h"
 #include "dial.h"
+#include "fault.h"
 #include "leg.h"
 #include "reassign.h"
 #include "task.h"
@@ -148,6 +149,7 @@ struct session {
 	bool old_has_tpgt;
 	uint16_t old_tpgt; /* where the unfenced commands went */
 	struct path_counters counters;
+	struct faults faults;
 	struct chap_list_head chaps;
 };
 

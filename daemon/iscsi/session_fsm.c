@@ -97,6 +97,7 @@ static void start(struct session *s)
 	s->was_up = s->clean = s->escalated = false;
 	s->plan.interface = s->config->interface;
 	s->plan.timeout = s->config->timeouts.connect;
+	s->plan.blackhole = faults_blackhole(&s->faults);
 	if (s->plan.nportals == 0) {
 		s->plan.nportals = s->config->nportals;
 		memcpy(s->plan.portals, s->config->portals,

@@ -123,6 +123,9 @@ int mpdev_remove_path(struct mpdev *dev, int id, bool drain);
 int mpdev_disable_path(struct mpdev *dev, int id);
 int mpdev_enable_path(struct mpdev *dev, int id);
 
+/* `umpio fault`: as path_fault(); -ENOENT: there is no such path. */
+int mpdev_fault_path(struct mpdev *dev, int id, const struct path_fault *fault);
+
 /* Changes what may change in a live device. 0, or -EINVAL with nothing
  * changed. */
 int mpdev_set_options(struct mpdev *dev, const struct mpdev_options *options);
@@ -153,6 +156,7 @@ struct mpath_info {
 	enum mpath_state state;
 	const char *alua; /* optimized, non-optimized, standby …, none */
 	char reason[160]; /* why it is not active; empty otherwise */
+	char fault[96];   /* what is injected; empty: nothing */
 	struct path_facts facts;
 	struct path_counters counters;
 	uint32_t inflight;

@@ -11,6 +11,7 @@
 #ifndef UMPIO_PATH_H
 #define UMPIO_PATH_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -97,6 +98,33 @@ struct path_counters {
 	uint64_t digest_errors, fences;
 };
 
+/*
+ * Faults that a path injects into itself, for tests of failover. DROP happens
+ * once and at once, the CORRUPT ones once, to the next segment of their sort;
+ * the others stay until they are switched off, also over reconnects.
+ */
+#define PATH_FAULTS(X)                                                         \
+	X(OFF, "off")                                                          \
+	X(DROP, "drop")           /* connections end as if reset */            \
+	X(BLACKHOLE, "blackhole") /* nothing passes; new connections neither   \
+				   */                                          \
+	X(DELAY, "delay")         /* `value` ns between in and out */          \
+	X(RATE, "rate")           /* `value` bytes a second */                 \
+	X(CORRUPT_HEADER, "corrupt header") /* a digest will not match */      \
+	X(CORRUPT_DATA, "corrupt data")
+
+enum path_fault_kind {
+#define X(id, name) PATH_FAULT_##id,
+	PATH_FAULTS(X)
+#undef X
+};
+
+struct path_fault {
+	uint8_t kind; /* enum path_fault_kind */
+	uint64_t value;
+	bool in, out; /* what comes from the target, what goes to it */
+};
+
 /* What a status shows of the transport. Strings are the path's, valid until the
  * next call on the path. */
 struct path_facts {
@@ -108,6 +136,7 @@ struct path_facts {
 	unsigned connections;  /* up */
 	unsigned inflight_max; /* commands the target lets us have open; 0: ? */
 	uint32_t max_transfer; /* best bytes in one command; 0: no limit */
+	struct path_fault fault_in, fault_out; /* kind OFF: none */
 };
 
 /* A request to make sure of the past, embedded in its owner. */
@@ -128,6 +157,8 @@ struct path_ops {
 	void (*facts)(const struct path *path, struct path_facts *facts);
 	void (*counters)(
 		const struct path *path, struct path_counters *counters);
+	/* NULL: the transport can inject none. */
+	int (*fault)(struct path *path, const struct path_fault *fault);
 	void (*free)(struct path *path);
 };
 
@@ -197,6 +228,15 @@ static inline void path_facts(const struct path *p, struct path_facts *f)
 static inline void path_counters(const struct path *p, struct path_counters *c)
 {
 	p->ops->counters(p, c);
+}
+
+/* Injects a fault in place of the one that its directions had (DROP leaves them
+ * alone), or with OFF ends it. 0; -ENOTCONN: DROP and CORRUPT want a path that
+ * is logged in; -EOPNOTSUPP: nothing would notice, since the digest that
+ * CORRUPT spoils was not negotiated, or the transport injects none; -ENOMEM. */
+static inline int path_fault(struct path *p, const struct path_fault *fault)
+{
+	return p->ops->fault ? p->ops->fault(p, fault) : -EOPNOTSUPP;
 }
 
 /* Frees a path that is down. Fences still waiting end with -ECANCELED. NULL is

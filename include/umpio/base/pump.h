@@ -56,8 +56,8 @@ void pump_free(struct pump *p, bool abort);
 
 struct stream *pump_stream(struct pump *p);
 
-/* Goes on over `s`, which has taken the former stream over (TLS). Not from
- * within the engine's callbacks. */
+/* Goes on over `s`, which has taken the former stream over (TLS, faults) or was
+ * beneath it. Not from within the engine's callbacks. */
 void pump_replace(struct pump *p, struct stream *s);
 
 #endif

@@ -19,6 +19,9 @@ X(PATH_REFUSED, "path-refused",
 	"a path leads to no LUN that can be served, and is kept out")
 X(PATH_DISABLED, "path-disabled", "a path was taken out of use by command")
 X(PATH_ENABLED, "path-enabled", "a path was given back by command")
+X(PATH_FAULT, "path-fault",
+	"umpio fault has injected something into a path, or ended that; the "
+	"reason says what is in force now")
 X(TASKS_MOVED, "tasks-moved",
 	"commands that a path had not finished were sent over another one")
 X(TASKS_RESUMED, "tasks-resumed",

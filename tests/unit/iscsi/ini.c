@@ -218,7 +218,8 @@ void login_negotiate(enum keys_phase phase, bool first)
 	pdu_rx_set(&ini.rx, conn.header_digest, conn.data_digest,
 		conn.max_recv_data);
 	ini.digests =
-		(struct pdu_digests){conn.header_digest, conn.data_digest};
+		(struct pdu_digests){.header = conn.header_digest,
+			.data = conn.data_digest};
 }
 
 void login(void)
