@@ -13,6 +13,7 @@
 #include "fblk_mount.h"
 
 #define BATCH     64          /* receives a wake */
+#define BATCH_MAX (1u << 20)  /* bytes asked for or brought by them */
 #define RX_HEADER 4096        /* more than any request's headers */
 #define STEAL_MIN (64u << 10) /* copying less is cheaper than a new buffer */
 #define RETRY_NS  (10 * NS_PER_MS)
@@ -93,9 +94,10 @@ static bool recv_one(struct fblk *fblk)
 static void on_readable(void *arg, unsigned events)
 {
 	struct fblk *fblk = arg;
+	size_t most = fblk->bytes + BATCH_MAX;
 
 	(void)events;
-	for (int i = 0; i < BATCH; i++) {
+	for (int i = 0; i < BATCH && fblk->bytes < most; i++) {
 		if (!recv_ready(fblk)) {
 			recv_stall(fblk);
 			return;
