@@ -212,6 +212,8 @@ static int client_rx_commit(void *engine, size_t n)
 	struct nbds_client *c = engine;
 
 	intake_commit(&c->in, n);
+	if (intake_diverting(&c->in))
+		loop_expect(c->loop); /* the rest of the payload */
 	return parse(c);
 }
 
