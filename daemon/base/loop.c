@@ -37,7 +37,7 @@ struct loop {
 	ev_check check;
 	ev_timer tick;
 	uint64_t tick_due; /* LOOP_NEVER: the tick is off */
-	ev_idle yield;     /* runs while tasks wait: the poll does not sleep */
+	ev_idle yield;     /* runs while the poll must not sleep */
 
 	uint64_t awake_until; /* 0: it may sleep */
 	unsigned luck;        /* hopes that came true, lately */
@@ -111,9 +111,12 @@ static void arm_tick(struct loop *loop)
 static void on_prepare(struct ev_loop *ev, ev_prepare *w, int revents)
 {
 	struct loop *loop = w->data;
+	bool more = loop_core_run_tasks(&loop->core, TASK_ROUNDS);
 
 	(void)revents;
-	if (loop_core_run_tasks(&loop->core, TASK_ROUNDS))
+	/* A task may have hoped when the kind of this poll was chosen already.
+	 */
+	if (more || loop->awake_until)
 		ev_idle_start(ev, &loop->yield);
 	else
 		ev_idle_stop(ev, &loop->yield);
