@@ -63,6 +63,7 @@ static const struct option options[] = {
 	{"tls-psk", required_argument, NULL, 'P'},
 	{"tls-verify-peer", no_argument, NULL, 'V'},
 	{"tls-allow", required_argument, NULL, 'A'},
+	{"lie", required_argument, NULL, 'l'},
 	{0},
 };
 
@@ -117,6 +118,7 @@ static int option_take(struct ramdisk *r, int option, const char *value)
 		r->allow[r->nallow++] = (char *)value;
 		return 0;
 	case 'v': r->ram_options.reverse = true; return 0;
+	case 'l': return t_lie_parse(&r->ram_options.lie, value);
 	case 'r':
 		r->fuse_options.read_only = true;
 		r->ram_options.read_only = true;

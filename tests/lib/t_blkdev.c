@@ -126,28 +126,38 @@ static void tell_state(const struct t_blkdev *t, struct blk_req *req)
 	req->nextents = n;
 }
 
-static void carry_out(struct t_blkdev *t, struct blk_req *req)
+static int carry_out(struct t_blkdev *t, struct blk_req *req)
 {
 	uint8_t *at = t->data + (req->op == BLK_FLUSH ? 0 : req->offset);
+	struct t_lie_disk disk = {t->data, t->size};
+	struct t_lie *lie = &t->options.lie;
+	bool fua = req->flags & BLK_FUA;
+	int err = 0;
 
 	switch ((enum blk_op)req->op) {
 	case BLK_READ:
 		if (req->len)
 			memcpy(req->data, at, req->len);
+		t_lie_was_read(lie, &disk, req->offset, req->len);
 		break;
 	case BLK_WRITE:
 		if (req->len)
-			memcpy(at, req->data, req->len);
-		if (!(req->flags & BLK_FUA))
+			err = t_lie_write(lie, &disk, req->offset, req->data,
+				req->len, fua);
+		if (!fua)
 			t->counts.unflushed++;
 		break;
 	case BLK_TRIM:
 	case BLK_ZERO: memset(at, 0, req->len); break;
-	case BLK_FLUSH: t->counts.unflushed = 0; break;
+	case BLK_FLUSH:
+		t_lie_flushed(lie, &disk);
+		t->counts.unflushed = 0;
+		break;
 	case BLK_STATUS: tell_state(t, req); break;
 	case BLK_OPS: break;
 	}
 	note_state(t, req);
+	return err;
 }
 
 static void complete(struct t_blkdev *t, struct blk_req *req)
@@ -155,7 +165,7 @@ static void complete(struct t_blkdev *t, struct blk_req *req)
 	int err = check(t, req);
 
 	if (!err)
-		carry_out(t, req);
+		err = carry_out(t, req);
 	if (req->op == BLK_WRITE)
 		buf_put(req->buf);
 	if (--t->counts.inflight == 0)
@@ -309,6 +319,7 @@ void t_blkdev_free(struct t_blkdev *t)
 		munmap(t->data, t->options.size ? t->options.size : 1);
 	if (t->state)
 		munmap(t->state, t->options.size / t->options.block_size + 1);
+	t_lie_fini(&t->options.lie);
 	free(t);
 }
 

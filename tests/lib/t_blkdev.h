@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <umpio/blkdev.h>
 
+#include "t_lie.h"
+
 struct loop;
 struct t_blkdev;
 
@@ -25,6 +27,7 @@ struct t_blkdev_options {
 	bool read_only, rotational, no_trim, no_fast_zero, no_write_cache;
 	bool opaque;      /* STATUS: all is data */
 	bool unallocated; /* STATUS: begins as one hole, instead of as data */
+	struct t_lie lie; /* what it does wrong now and then; default nothing */
 };
 
 /* NULL without memory. The memory reads as zeroes and costs nothing where it

@@ -13,7 +13,7 @@
 set -euo pipefail
 
 BUILD=${UMPIO_BUILD:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../../build/release" && pwd)}
-PATH=$BUILD/daemon:$BUILD/daemon/cli:$BUILD/tests/lib:$PATH:/usr/sbin:/sbin
+PATH=$BUILD/daemon:$BUILD/daemon/cli:$BUILD/tests/lib:$BUILD/tests/verify:$PATH:/usr/sbin:/sbin
 T=$(mktemp -d "${TMPDIR:-/tmp}/umpio-test.XXXXXX")
 export XDG_RUNTIME_DIR=$T/run XDG_STATE_HOME=$T/state
 mkdir -m 700 "$XDG_RUNTIME_DIR" "$XDG_STATE_HOME"
