@@ -105,6 +105,7 @@ static void hurry(struct mpdev *dev)
 		dev->drain = DRAIN_PATHS;
 	TAILQ_FOREACH (mp, &dev->paths, link)
 		mpath_input(mp, INPUT_CUT);
+	fence_forget_all(dev);
 }
 
 void mpdev_drain(struct mpdev *dev, bool now)

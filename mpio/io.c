@@ -265,7 +265,7 @@ static void heed(struct io *io, struct mpath *mp, const struct retry_verdict *v)
 	struct mpdev *dev = io->dev;
 
 	if (v->unknown && io->range)
-		rangelock_upgrade(&dev->ranges, io->range);
+		fence_note(mp->fence, io->range);
 	if (v->flags & DISPOSITION_WRITE_ERROR)
 		dev->flush.lost = true;
 	if (v->flags & DISPOSITION_THIN_WARNING && !dev->thin_warned) {

@@ -26,8 +26,8 @@ struct io {
 	int error;          /* while it waits to be told */
 	uint64_t sent, due; /* loop_now() */
 	struct retry_history history;
-	/* Becomes exclusive when an old copy may still be executed; NULL: the
-	 * command changes nothing. */
+	/* Is fenced when an old copy may still be executed; NULL: the command
+	 * changes nothing. */
 	struct range *range;
 	/* 0, -errno for a frontend, or -EOPNOTSUPP: the target does not have
 	 * this command. The io is the owner's again, to be given back. */

@@ -470,15 +470,17 @@ struct mpath *mpath_new(struct mpdev *dev, struct path *path, int id)
 	if (!mp)
 		return NULL;
 	mp->timer = loop_timer_new(dev->loop, timer, mp);
-	if (!mp->timer) {
+	mp->dev = dev;
+	mp->path = path;
+	mp->id = id;
+	mp->fence = mp->timer ? fence_new(mp) : NULL;
+	if (!mp->fence) {
+		loop_timer_free(mp->timer);
 		free(mp);
 		return NULL;
 	}
 	loop_task_init(&mp->reap, reap, mp);
 	loop_task_init(&mp->moved_task, report_moved, mp);
-	mp->dev = dev;
-	mp->path = path;
-	mp->id = id;
 	mp->options.weight = 1;
 	path->events = &path_events;
 	path->owner = mp;
@@ -492,6 +494,7 @@ void mpath_free(struct mpath *mp)
 	loop_unpost(mp->dev->loop, &mp->moved_task);
 	loop_timer_free(mp->timer);
 	path_free(mp->path);
+	fence_orphan(mp->fence);
 	free(mp);
 }
 

@@ -48,6 +48,7 @@ enum mpath_input {
 #undef X
 };
 
+struct fence;
 struct mpdev;
 
 struct mpath {
@@ -73,6 +74,7 @@ struct mpath {
 	struct loop_task reap, moved_task;
 	struct lun_probe *probe;
 	struct lun_facts facts; /* of the last good probe */
+	struct fence *fence;    /* of what it has left behind */
 
 	struct path_cmd capacity_cmd; /* growth.c: READ CAPACITY(16) */
 	uint8_t capacity_data[CAPACITY16_LEN];

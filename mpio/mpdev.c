@@ -106,6 +106,7 @@ static void init_lists(struct mpdev *dev)
 	TAILQ_INIT(&dev->early);
 	TAILQ_INIT(&dev->answers);
 	TAILQ_INIT(&dev->spare_requests);
+	TAILQ_INIT(&dev->fences);
 	rangelock_init(&dev->ranges);
 	flush_init(&dev->flush);
 	notices_init(dev);
@@ -151,6 +152,7 @@ void mpdev_free(struct mpdev *dev)
 		TAILQ_REMOVE(&dev->paths, mp, link);
 		mpath_free(mp);
 	}
+	fence_fini(dev);
 	loop_unpost(dev->loop, &dev->answer_task);
 	loop_unpost(dev->loop, &dev->drain_task);
 	loop_timer_free(dev->no_path);

@@ -3,6 +3,7 @@
 #ifndef MPIO_MPDEV_H
 #define MPIO_MPDEV_H
 
+#include "fence.h"
 #include "flush.h"
 #include "growth.h"
 #include "io.h"
@@ -59,6 +60,7 @@ struct mpdev {
 	struct io_queue io;
 	struct request_list spare_requests;
 	struct rangelock ranges;
+	struct fence_list fences; /* also of paths that are gone */
 	struct flush flush;
 	struct growth growth;
 	struct blk_req_list early;   /* came before the device was known */

@@ -117,6 +117,7 @@ static void enter_state(struct mpdev *dev)
 			mpath_sooner(mp);
 	} else if (dev->state == MPDEV_FAILED) {
 		io_fail_held(dev, -EIO);
+		request_fail_waiting(dev, -EIO);
 	}
 }
 

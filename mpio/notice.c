@@ -86,6 +86,7 @@ static void log_event(const struct mpdev *dev, int path, enum event_word word,
 	enum log_level level = word == EVENT_PATH_FAILED ||
 					       word == EVENT_PATH_REFUSED ||
 					       word == EVENT_PATH_MISMATCHED ||
+					       word == EVENT_FENCE_EXPIRED ||
 					       word == EVENT_DEVICE_QUEUEING ||
 					       word == EVENT_DEVICE_FAILED
 				       ? LOG_LEVEL_WARN

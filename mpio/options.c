@@ -42,6 +42,7 @@ int mpdev_set_options(struct mpdev *dev, const struct mpdev_options *options)
 	}
 	dev->options = *options;
 	dev->options.policy = selector->name;
+	fence_guards_changed(dev);
 	if (loop_timer_is_set(dev->no_path))
 		loop_timer_set(dev->no_path, options->no_path_timeout);
 	return 0;

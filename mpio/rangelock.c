@@ -4,48 +4,144 @@
 #include <assert.h>
 #include <stddef.h>
 
-void rangelock_init(struct rangelock *lock)
+#define LARGE     (RANGELOCK_CLASSES - 1) /* all in the bucket of key LARGE */
+#define CLASS_KEY 3                       /* bits of a key that say its class */
+
+static unsigned shift_of(unsigned class)
 {
-	TAILQ_INIT(&lock->ranges);
-	TAILQ_INIT(&lock->grants);
-	lock->exclusives = 0;
-	lock->waiting = 0;
+	return 12 + 4 * class;
 }
 
-static bool conflict(const struct range *a, const struct range *b)
+void rangelock_init(struct rangelock *lock)
 {
-	return (a->exclusive || b->exclusive) && a->start < b->end &&
-	       b->start < a->end;
+	*lock = (struct rangelock){0};
+	TAILQ_INIT(&lock->waiting);
+	TAILQ_INIT(&lock->grants);
+}
+
+static bool overlap(const struct range *a, const struct range *b)
+{
+	return a->start < b->end && b->start < a->end;
+}
+
+static uint64_t key_of(unsigned class, uint64_t granule)
+{
+	return granule << CLASS_KEY | class;
+}
+
+static struct range_bucket *bucket_of(struct rangelock *lock, uint64_t key)
+{
+	return &lock->buckets[(key * 0x9e3779b97f4a7c15u) >> 56];
+}
+
+/*
+ * Who overlaps
+ */
+static unsigned count_bucket(
+	struct rangelock *lock, uint64_t key, const struct range *range)
+{
+	const struct range *r;
+	unsigned n = 0;
+
+	LIST_FOREACH (r, bucket_of(lock, key), bucket)
+		n += r->key == key && overlap(r, range);
+	return n;
+}
+
+static unsigned count_class(
+	struct rangelock *lock, unsigned class, const struct range *range)
+{
+	uint64_t first = range->start >> shift_of(class);
+	uint64_t last = (range->end - 1) >> shift_of(class);
+	unsigned n = 0;
+
+	if (class == LARGE)
+		return count_bucket(lock, LARGE, range);
+	for (uint64_t g = first ? first - 1 : 0; g <= last; g++)
+		n += count_bucket(lock, key_of(class, g), range);
+	return n;
+}
+
+/* A range over very many granules of the ranges there: all buckets are fewer.
+ */
+static unsigned count_all(struct rangelock *lock, const struct range *range)
+{
+	const struct range *r;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < RANGELOCK_BUCKETS; i++)
+		LIST_FOREACH (r, &lock->buckets[i], bucket)
+			n += overlap(r, range);
+	return n;
+}
+
+static unsigned count(struct rangelock *lock, const struct range *range)
+{
+	unsigned n = 0;
+
+	for (unsigned class = 0; class < RANGELOCK_CLASSES; class ++) {
+		if (!lock->in_class[class])
+			continue;
+		if (class != LARGE && (range->end - range->start) >>
+					      shift_of(class) >=
+					      RANGELOCK_BUCKETS)
+			return count_all(lock, range);
+		n += count_class(lock, class, range);
+	}
+	return n;
+}
+
+/*
+ * In and out
+ */
+static void insert(struct rangelock *lock, struct range *range)
+{
+	uint64_t len = range->end - range->start;
+	unsigned class = 0;
+
+	while (class < LARGE && len >> shift_of(class) &&
+		len != 1ull << shift_of(class))
+		class ++;
+	range->class = (uint8_t) class;
+	range->key = class == LARGE
+			     ? LARGE
+			     : key_of(class, range->start >> shift_of(class));
+	LIST_INSERT_HEAD(bucket_of(lock, range->key), range, bucket);
+	lock->in_class[class]++;
+	lock->total++;
+}
+
+static void take_out(struct rangelock *lock, struct range *range)
+{
+	LIST_REMOVE(range, bucket);
+	lock->in_class[range->class]--;
+	lock->total--;
 }
 
 bool rangelock_acquire(struct rangelock *lock, struct range *range)
 {
-	const struct range *r;
-
 	assert(range->state == RANGE_FREE);
-	range->blockers = 0;
-	if (range->exclusive || lock->exclusives) {
-		TAILQ_FOREACH (r, &lock->ranges, link)
-			range->blockers += conflict(r, range);
-		lock->exclusives += range->exclusive;
-	}
-	TAILQ_INSERT_TAIL(&lock->ranges, range, link);
+	range->seq = ++lock->seq;
+	range->blockers = lock->total ? count(lock, range) : 0;
+	insert(lock, range);
 	range->state = range->blockers ? RANGE_WAITING : RANGE_HELD;
-	lock->waiting += range->blockers != 0;
-	return range->state == RANGE_HELD;
+	if (range->blockers)
+		TAILQ_INSERT_TAIL(&lock->waiting, range, link);
+	return !range->blockers;
 }
 
 /* `gone` no longer blocks what came after it. */
-static void let_go(
-	struct rangelock *lock, const struct range *gone, struct range *later)
+static void let_go(struct rangelock *lock, const struct range *gone)
 {
-	for (; later && lock->waiting; later = TAILQ_NEXT(later, link)) {
-		if (later->state != RANGE_WAITING || !conflict(gone, later) ||
-			--later->blockers)
+	struct range *w = TAILQ_FIRST(&lock->waiting), *next;
+
+	for (; w; w = next) {
+		next = TAILQ_NEXT(w, link);
+		if (w->seq <= gone->seq || !overlap(gone, w) || --w->blockers)
 			continue;
-		later->state = RANGE_GRANTED;
-		lock->waiting--;
-		TAILQ_INSERT_TAIL(&lock->grants, later, grant);
+		TAILQ_REMOVE(&lock->waiting, w, link);
+		w->state = RANGE_GRANTED;
+		TAILQ_INSERT_TAIL(&lock->grants, w, link);
 	}
 }
 
@@ -56,7 +152,7 @@ static void tell(struct rangelock *lock)
 	struct range *r;
 
 	while ((r = TAILQ_FIRST(&lock->grants))) {
-		TAILQ_REMOVE(&lock->grants, r, grant);
+		TAILQ_REMOVE(&lock->grants, r, link);
 		r->state = RANGE_HELD;
 		r->granted(r);
 	}
@@ -64,33 +160,46 @@ static void tell(struct rangelock *lock)
 
 void rangelock_release(struct rangelock *lock, struct range *range)
 {
-	struct range *later;
-
 	if (range->state == RANGE_FREE)
 		return;
 	if (range->state == RANGE_GRANTED)
-		TAILQ_REMOVE(&lock->grants, range, grant);
-	lock->waiting -= range->state == RANGE_WAITING;
+		TAILQ_REMOVE(&lock->grants, range, link);
+	else if (range->state == RANGE_WAITING)
+		TAILQ_REMOVE(&lock->waiting, range, link);
 	range->state = RANGE_FREE;
-	later = TAILQ_NEXT(range, link);
-	TAILQ_REMOVE(&lock->ranges, range, link);
-	lock->exclusives -= range->exclusive;
-	let_go(lock, range, later);
+	take_out(lock, range);
+	if (TAILQ_EMPTY(&lock->waiting))
+		return;
+	let_go(lock, range);
 	tell(lock);
 }
 
-void rangelock_upgrade(struct rangelock *lock, struct range *range)
+void rangelock_enter(struct rangelock *lock, struct range *range, uint64_t seq)
 {
-	struct range *r;
+	struct range *w;
+
+	assert(range->state == RANGE_FREE);
+	range->seq = seq;
+	range->blockers = 0;
+	range->state = RANGE_HELD;
+	insert(lock, range);
+	TAILQ_FOREACH (w, &lock->waiting, link)
+		w->blockers += w->seq > seq && overlap(range, w);
+}
+
+void rangelock_widen(struct rangelock *lock, struct range *range,
+	uint64_t start, uint64_t end)
+{
+	struct range old = *range, *w;
 
 	assert(range->state == RANGE_HELD);
-	if (range->exclusive)
-		return;
-	range->exclusive = true;
-	lock->exclusives++;
-	r = TAILQ_NEXT(range, link);
-	for (; r && lock->waiting; r = TAILQ_NEXT(r, link))
-		if (r->state == RANGE_WAITING && !r->exclusive &&
-			conflict(range, r))
-			r->blockers++;
+	take_out(lock, range);
+	if (start < range->start)
+		range->start = start;
+	if (end > range->end)
+		range->end = end;
+	insert(lock, range);
+	TAILQ_FOREACH (w, &lock->waiting, link)
+		w->blockers += w->seq > range->seq && overlap(range, w) &&
+			       !overlap(&old, w);
 }

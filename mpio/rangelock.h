@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Byte ranges of one device that are being changed. Every write, zero and trim
- * holds its range from start to end, shared; a read-modify-write, and a write
- * whose first attempt may still be executed by a target, hold theirs alone.
- * Two ranges conflict when they overlap and one of them is exclusive; of two
- * that conflict the later one waits for the earlier one, so no order of
- * arrivals can deadlock or starve anybody.
+ * holds its range from start to end; of two that overlap the later one waits
+ * for the earlier one, whichever path either takes, so no order of arrivals can
+ * deadlock or starve anybody. What an old copy of a write may still change is
+ * held like a write (fence.h).
  *
- * While no exclusive range is there, a shared one costs one load and the
- * insertion in a list. Reads do not take part: a block read beside a change of
- * it is the old one or the new one.
+ * A range is in one bucket of a hash table, by its start in granules of its
+ * size class, so whatever overlaps it in a class is within its own granules or
+ * the one before. A lone write costs the insertion; beside others of its size
+ * it looks into two or three buckets.
+ *
+ * Reads do not take part: a block read beside a change of it is the old one or
+ * the new one.
  */
 #ifndef MPIO_RANGELOCK_H
 #define MPIO_RANGELOCK_H
@@ -18,25 +21,34 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#define RANGELOCK_BUCKETS 256
+#define RANGELOCK_CLASSES 5 /* 4 KiB, 64 KiB, 1 MiB, 16 MiB, what is larger */
+
 enum range_state { RANGE_FREE, RANGE_WAITING, RANGE_GRANTED, RANGE_HELD };
 
 struct range {
 	uint64_t start, end; /* bytes, end not included; set by the owner */
-	bool exclusive;      /* set by the owner */
+	uint64_t seq;        /* order of arrival */
+	uint64_t key;        /* start in granules, and the class */
+	unsigned blockers;   /* earlier ones that overlap; 0 unless waiting */
 	uint8_t state;       /* enum range_state */
-	unsigned blockers; /* earlier ranges that conflict; 0 unless waiting */
+	uint8_t class;
 	/* Called from within the release that let it go; set by the owner. */
 	void (*granted)(struct range *range);
-	TAILQ_ENTRY(range) link;
-	TAILQ_ENTRY(range) grant;
+	LIST_ENTRY(range) bucket;
+	TAILQ_ENTRY(range) link; /* of those waiting, or granted */
 };
 
 TAILQ_HEAD(range_list, range);
+LIST_HEAD(range_bucket, range);
 
 struct rangelock {
-	struct range_list ranges; /* in order of arrival */
-	struct range_list grants; /* granted, not told yet */
-	unsigned exclusives, waiting;
+	struct range_bucket buckets[RANGELOCK_BUCKETS];
+	unsigned in_class[RANGELOCK_CLASSES];
+	unsigned total;
+	uint64_t seq;
+	struct range_list waiting; /* in order of arrival */
+	struct range_list grants;  /* granted, not told yet */
 };
 
 void rangelock_init(struct rangelock *lock);
@@ -49,8 +61,12 @@ bool rangelock_acquire(struct rangelock *lock, struct range *range);
  * for one that was never acquired. */
 void rangelock_release(struct rangelock *lock, struct range *range);
 
-/* Makes a held range exclusive against those that come later and those that
- * wait; the ones that are held already are not touched. */
-void rangelock_upgrade(struct rangelock *lock, struct range *range);
+/* Holds `range` at once, whoever has it, as if it had arrived at `seq`: those
+ * that came later and still wait, and those to come, wait for it. */
+void rangelock_enter(struct rangelock *lock, struct range *range, uint64_t seq);
+
+/* Makes a held range reach from at most `start` to at least `end`. */
+void rangelock_widen(struct rangelock *lock, struct range *range,
+	uint64_t start, uint64_t end);
 
 #endif

@@ -211,27 +211,43 @@ static void request_run(struct request *r)
 	finish(r);
 }
 
+static struct request *of_range(struct range *range)
+{
+	return (struct request *)((char *)range -
+				  offsetof(struct request, range));
+}
+
 static void range_granted(struct range *range)
 {
-	request_run((struct request *)((char *)range -
-				       offsetof(struct request, range)));
+	request_run(of_range(range));
+}
+
+void request_fail_waiting(struct mpdev *dev, int err)
+{
+	struct range *range;
+
+	while ((range = TAILQ_FIRST(&dev->ranges.waiting))) {
+		struct request *r = of_range(range);
+
+		r->err = err;
+		finish(r);
+	}
 }
 
 void request_begin(struct mpdev *dev, struct blk_req *blk)
 {
 	uint32_t size = dev->info.block_size;
-	struct request *r = request_new(dev, blk);
+	int err = mpdev_no_path_error(dev);
+	struct request *r = err ? NULL : request_new(dev, blk);
 
 	if (!r) {
-		mpdev_answer(dev, blk, -ENOMEM);
+		mpdev_answer(dev, blk, err ? err : -ENOMEM);
 		return;
 	}
 	r->phase = plan_of(r);
 	if (blk->op != BLK_READ) {
 		r->range.start = r->lba * size;
 		r->range.end = r->end * size;
-		r->range.exclusive = blk->op != BLK_TRIM &&
-				     (blk->offset % size || blk->len % size);
 		r->range.granted = range_granted;
 		if (!rangelock_acquire(&dev->ranges, &r->range))
 			return;

@@ -43,7 +43,7 @@ struct request {
 	unsigned inflight;
 	int err;
 	bool entered, unsupported;
-	struct range range; /* of writers */
+	struct range range; /* of what changes blocks */
 	struct buf *bounce; /* NULL: none; aligned data of an unaligned one */
 	TAILQ_ENTRY(request) link; /* of the pool */
 };
@@ -52,6 +52,9 @@ TAILQ_HEAD(request_list, request);
 
 /* Takes a request of a device that is known; everything but FLUSH. */
 void request_begin(struct mpdev *dev, struct blk_req *blk);
+
+/* Fails the changes that wait for earlier ones, and have sent nothing. */
+void request_fail_waiting(struct mpdev *dev, int err);
 
 /* 0, or the -errno with which a request is answered at once; 1 when there is
  * nothing to do. */

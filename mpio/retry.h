@@ -3,7 +3,7 @@
  * What becomes of a command that a path has ended: a pure function of its kind,
  * its result and what happened to it before. All kinds here are idempotent, so
  * an unknown outcome may be tried again; what keeps an old copy from undoing a
- * newer write is the range lock (rangelock_upgrade()).
+ * newer write is its fence (fence.h).
  */
 #ifndef MPIO_RETRY_H
 #define MPIO_RETRY_H

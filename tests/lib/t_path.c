@@ -67,6 +67,23 @@ static void go_down(struct t_path *tp, const struct path_down *why)
 
 static void plan(struct t_path *tp);
 
+static void forget_ghosts(struct t_path *tp)
+{
+	while (tp->nghosts)
+		free(tp->ghosts[--tp->nghosts].data);
+}
+
+static void end_fences(struct t_path *tp, int err)
+{
+	struct path_fence *fence;
+
+	while ((fence = TAILQ_FIRST(&tp->asked))) {
+		TAILQ_REMOVE(&tp->asked, fence, link);
+		tp->fences++;
+		fence->done(fence, err);
+	}
+}
+
 /* Ends `cmd` when it is time. */
 static void end_one(struct t_path *tp, struct path_cmd *cmd)
 {
@@ -101,7 +118,7 @@ static void work(void *arg)
 	struct t_path *tp = arg;
 	struct path_down why = {.cure = PATH_RETRY, .was_up = tp->up};
 
-	if (tp->starting && !tp->stopping) {
+	if (tp->starting && !tp->stopping && !tp->stopped) {
 		tp->starting = false;
 		if (tp->refusal) {
 			go_down(tp, tp->refusal);
@@ -109,9 +126,14 @@ static void work(void *arg)
 		}
 		tp->up = true;
 		t_nexus_init(&tp->nexus, tp->lun, 1, 1, true);
+		if (!tp->fence_error)
+			forget_ghosts(tp);
+		end_fences(tp, tp->fence_error);
 		tp->path.events->up(&tp->path);
 	}
 	end_due(tp);
+	if (tp->up)
+		end_fences(tp, tp->fence_error);
 	if (tp->stopping && TAILQ_EMPTY(&tp->cmds)) {
 		snprintf(why.reason, sizeof why.reason, "stopped");
 		go_down(tp, &why);
@@ -164,6 +186,14 @@ static void stop(struct path *path, bool now)
 	loop_post(tp->loop, &tp->task);
 }
 
+static void fence(struct path *path, struct path_fence *request)
+{
+	struct t_path *tp = of(path);
+
+	TAILQ_INSERT_TAIL(&tp->asked, request, link);
+	loop_post(tp->loop, &tp->task);
+}
+
 static bool is_bring_up(uint8_t opcode)
 {
 	static const uint8_t opcodes[] = {
@@ -212,6 +242,9 @@ static void path_is_freed(struct path *path)
 
 	assert(!tp->up && !tp->starting && TAILQ_EMPTY(&tp->cmds));
 	loop_unpost(tp->loop, &tp->task);
+	end_fences(tp, -ECANCELED);
+	loop_unpost(tp->loop, &tp->task);
+	forget_ghosts(tp);
 	loop_timer_free(tp->timer);
 	if (tp->freed)
 		*tp->freed = true;
@@ -223,6 +256,7 @@ static const struct path_ops ops = {
 	.start = start,
 	.stop = stop,
 	.submit = submit,
+	.fence = fence,
 	.facts = facts,
 	.counters = counters,
 	.free = path_is_freed,
@@ -237,6 +271,7 @@ struct t_path *t_path_new(struct loop *loop, struct t_lun *lun)
 	tp->loop = loop;
 	tp->lun = lun;
 	TAILQ_INIT(&tp->cmds);
+	TAILQ_INIT(&tp->asked);
 	tp->timer = loop_timer_new(loop, work, tp);
 	loop_task_init(&tp->task, work, tp);
 	return tp;
@@ -265,6 +300,57 @@ void t_path_die(struct t_path *tp, enum path_outcome outcome, bool ran,
 	while ((cmd = TAILQ_FIRST(&tp->cmds)))
 		fail(tp, cmd, PATH_NOT_SENT, -ENOTCONN);
 	go_down(tp, &why);
+}
+
+static void keep_ghost(struct t_path *tp, const struct path_cmd *cmd)
+{
+	struct t_ghost *g = &tp->ghosts[tp->nghosts];
+
+	assert(tp->nghosts < T_PATH_GHOSTS);
+	tp->nghosts++;
+	memcpy(g->cdb, cmd->cdb, sizeof g->cdb);
+	g->len = cmd->direction == PATH_DATA_OUT ? cmd->len : 0;
+	g->data = g->len ? malloc(g->len) : NULL;
+	if (g->len) {
+		assert(g->data);
+		memcpy(g->data, cmd->data, g->len);
+	}
+}
+
+void t_path_haunt(struct t_path *tp)
+{
+	const struct path_cmd *cmd;
+
+	TAILQ_FOREACH (cmd, &tp->cmds, link)
+		keep_ghost(tp, cmd);
+	t_path_die(tp, PATH_UNKNOWN, false, "reset");
+}
+
+unsigned t_path_run_ghosts(struct t_path *tp)
+{
+	struct t_nexus nexus;
+	unsigned n = tp->nghosts;
+
+	t_nexus_init(&nexus, tp->lun, 1, 1, false);
+	for (unsigned i = 0; i < n; i++) {
+		struct t_lun_cmd cmd = {
+			.cdb = tp->ghosts[i].cdb,
+			.out = tp->ghosts[i].data,
+			.out_len = tp->ghosts[i].len,
+		};
+
+		t_lun_execute(&nexus, &cmd);
+		assert(cmd.status == 0);
+	}
+	t_nexus_fini(&nexus);
+	forget_ghosts(tp);
+	return n;
+}
+
+void t_path_continue(struct t_path *tp)
+{
+	tp->stopped = false;
+	loop_post(tp->loop, &tp->task);
 }
 
 void t_path_reject(struct t_path *tp, enum path_outcome outcome)

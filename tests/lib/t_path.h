@@ -14,6 +14,14 @@
 #include <umpio/path.h>
 
 #define T_PATH_STARTS 64
+#define T_PATH_GHOSTS 64
+
+/* A command that the target still has although its path has ended it. */
+struct t_ghost {
+	uint8_t cdb[PATH_CDB_MAX];
+	uint8_t *data; /* a copy; NULL: none */
+	uint32_t len;
+};
 
 struct t_path {
 	struct path path;
@@ -24,10 +32,15 @@ struct t_path {
 	struct path_down *refusal; /* what start() gets; NULL: it comes up */
 	uint64_t latency;          /* ns of every command */
 	bool hold;                 /* commands stay; t_path_go() */
+	bool stopped;              /* a start hangs; t_path_continue() */
+	int fence_error;           /* what its fences say when it is up */
 	uint32_t max_transfer;
 	/* To look at: */
 	bool up;
-	unsigned starts, submitted, open;
+	unsigned starts, submitted, open, fences;
+	unsigned nghosts;
+	struct t_ghost ghosts[T_PATH_GHOSTS];
+	TAILQ_HEAD(, path_fence) asked;
 	unsigned log_len; /* opcodes of all commands but those of bring-up */
 	uint8_t log[256];
 	uint64_t started_at[T_PATH_STARTS];
@@ -48,6 +61,16 @@ void t_path_go(struct t_path *tp);
  * then it is down. */
 void t_path_die(struct t_path *tp, enum path_outcome outcome, bool ran,
 	const char *reason);
+
+/* The same, and the target keeps a copy of what was open. */
+void t_path_haunt(struct t_path *tp);
+
+/* The target executes the copies that it still has: none after a login, which
+ * reinstates the session. Returns how many. */
+unsigned t_path_run_ghosts(struct t_path *tp);
+
+/* A start that hangs goes on. */
+void t_path_continue(struct t_path *tp);
 
 /* The oldest open command ends as `outcome`; the path lives on. */
 void t_path_reject(struct t_path *tp, enum path_outcome outcome);

@@ -26,6 +26,12 @@ X(TASKS_MOVED, "tasks-moved",
 	"commands that a path had not finished were sent over another one")
 X(TASKS_RESUMED, "tasks-resumed",
 	"the first of the moved commands was answered over another path")
+X(FENCED, "fenced",
+	"nothing that a failed path left unanswered can be executed any more; "
+	"newer writes to those blocks go on")
+X(FENCE_EXPIRED, "fence-expired",
+	"ghost-guard is over without such a proof; newer writes to the blocks "
+	"named go on all the same")
 X(DEVICE_UP, "device-up", "every path of the device is active")
 X(DEVICE_DEGRADED, "device-degraded", "some paths of the device are not active")
 X(DEVICE_GROWN, "device-grown",

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "fence.h"
+
+#include "mpdev.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <umpio/base/units.h>
+
+static void ask(void *arg);
+static void guard_over(void *arg);
+
+struct fence *fence_new(struct mpath *mp)
+{
+	struct fence *f = calloc(1, sizeof *f);
+
+	if (!f)
+		return NULL;
+	f->guard = loop_timer_new(mp->dev->loop, guard_over, f);
+	if (!f->guard) {
+		free(f);
+		return NULL;
+	}
+	f->dev = mp->dev;
+	f->path = mp;
+	f->path_id = mp->id;
+	TAILQ_INIT(&f->ghosts);
+	loop_task_init(&f->ask, ask, f);
+	TAILQ_INSERT_TAIL(&f->dev->fences, f, link);
+	return f;
+}
+
+static void fence_free(struct fence *f)
+{
+	TAILQ_REMOVE(&f->dev->fences, f, link);
+	loop_unpost(f->dev->loop, &f->ask);
+	loop_timer_free(f->guard);
+	free(f);
+}
+
+/*
+ * Ghosts
+ */
+static void ghost_put(struct fence *f, struct ghost *g)
+{
+	TAILQ_REMOVE(&f->ghosts, g, link);
+	f->count--;
+	rangelock_release(&f->dev->ranges, &g->range);
+	if (g != &f->spare)
+		free(g);
+}
+
+/* Releases what `list` has, which is taken out of the fence: the owners of
+ * ranges run meanwhile and may add to it. */
+static void lay(struct fence *f, struct ghost_list *list)
+{
+	struct ghost *g;
+
+	while ((g = TAILQ_FIRST(list))) {
+		TAILQ_REMOVE(list, g, link);
+		TAILQ_INSERT_HEAD(&f->ghosts, g, link);
+		ghost_put(f, g);
+	}
+}
+
+static struct ghost *ghost_get(struct fence *f)
+{
+	struct ghost *g = NULL;
+
+	if (f->count < FENCE_GHOSTS_MAX)
+		g = malloc(sizeof *g);
+	if (!g && f->spare.range.state == RANGE_FREE)
+		g = &f->spare;
+	return g;
+}
+
+/* The ghost whose range grows least by taking in `range`. */
+static struct ghost *nearest(struct fence *f, const struct range *range)
+{
+	struct ghost *g, *best = NULL;
+	uint64_t least = UINT64_MAX;
+
+	TAILQ_FOREACH (g, &f->ghosts, link) {
+		uint64_t away = g->range.start >= range->end
+					? g->range.start - range->end
+				: range->start >= g->range.end
+					? range->start - g->range.end
+					: 0;
+
+		if (away < least) {
+			least = away;
+			best = g;
+		}
+	}
+	return best;
+}
+
+/* The fence under way does not cover what is taken in: it is asked for again,
+ * and what it covered waits for that. */
+static void widen(struct fence *f, const struct range *range, uint64_t now)
+{
+	struct ghost *g = nearest(f, range);
+
+	rangelock_widen(&f->dev->ranges, &g->range, range->start, range->end);
+	g->since = now;
+	TAILQ_REMOVE(&f->ghosts, g, link);
+	TAILQ_INSERT_TAIL(&f->ghosts, g, link);
+	f->again |= g->asked;
+	g->unprovable = false;
+}
+
+static void add(struct fence *f, const struct range *range, uint64_t now)
+{
+	struct ghost *g = ghost_get(f);
+
+	if (!g) {
+		widen(f, range, now);
+		return;
+	}
+	*g = (struct ghost){
+		.range = {.start = range->start, .end = range->end},
+		.since = now,
+	};
+	rangelock_enter(&f->dev->ranges, &g->range, range->seq);
+	TAILQ_INSERT_TAIL(&f->ghosts, g, link);
+	f->count++;
+}
+
+/*
+ * The guard
+ */
+static void set_guard(struct fence *f)
+{
+	uint64_t now = loop_now(f->dev->loop), due;
+	const struct ghost *g = TAILQ_FIRST(&f->ghosts);
+
+	loop_timer_stop(f->guard);
+	if (!g || f->dev->options.ghost_guard == UINT64_MAX)
+		return;
+	due = g->since + f->dev->options.ghost_guard;
+	loop_timer_set(f->guard, due > now ? due - now : 0);
+}
+
+static void free_orphan(struct fence *f)
+{
+	if (!f->path && !f->count)
+		fence_free(f);
+}
+
+static void tell_expired(struct fence *f, const struct ghost_list *list)
+{
+	const struct ghost *g = TAILQ_FIRST(list), *x;
+	unsigned n = 0;
+	char text[160];
+
+	TAILQ_FOREACH (x, list, link)
+		n++;
+	snprintf(text, sizeof text,
+		"ghost-guard is over, and nothing proves that the first attempt"
+		" at bytes %" PRIu64 " to %" PRIu64 " (%u in all) is dead;"
+		" newer writes go on",
+		g->range.start, g->range.end - 1, n);
+	notice_event(f->dev, f->path_id, EVENT_FENCE_EXPIRED, text);
+}
+
+static void guard_over(void *arg)
+{
+	struct fence *f = arg;
+	uint64_t now = loop_now(f->dev->loop);
+	struct ghost_list late = TAILQ_HEAD_INITIALIZER(late);
+	struct ghost *g;
+
+	while ((g = TAILQ_FIRST(&f->ghosts)) &&
+		g->since + f->dev->options.ghost_guard <= now) {
+		TAILQ_REMOVE(&f->ghosts, g, link);
+		TAILQ_INSERT_TAIL(&late, g, link);
+	}
+	if (!TAILQ_EMPTY(&late))
+		tell_expired(f, &late);
+	lay(f, &late);
+	set_guard(f);
+	free_orphan(f);
+}
+
+void fence_guards_changed(struct mpdev *dev)
+{
+	struct fence *f;
+
+	TAILQ_FOREACH (f, &dev->fences, link)
+		set_guard(f);
+}
+
+/*
+ * Asking the path
+ */
+static void tell_fenced(struct fence *f, const struct ghost_list *list)
+{
+	const struct ghost *g, *last = TAILQ_LAST(list, ghost_list);
+	uint64_t ms = (loop_now(f->dev->loop) - last->since) / NS_PER_MS;
+	unsigned n = 0;
+	char text[120];
+
+	TAILQ_FOREACH (g, list, link)
+		n++;
+	snprintf(text, sizeof text,
+		"%u write%s of unknown outcome can no longer be executed, "
+		"%" PRIu64 " ms after the last",
+		n, n == 1 ? "" : "s", ms);
+	notice_event(f->dev, f->path_id, EVENT_FENCED, text);
+}
+
+static void fenced(struct path_fence *request, int err)
+{
+	struct fence *f = request->arg;
+	struct ghost_list dead = TAILQ_HEAD_INITIALIZER(dead);
+	struct ghost *g, *next;
+	bool proven = !err && !f->again;
+
+	f->asking = false;
+	for (g = TAILQ_FIRST(&f->ghosts); g; g = next) {
+		next = TAILQ_NEXT(g, link);
+		if (!g->asked)
+			continue;
+		g->asked = false;
+		g->unprovable = err && !f->again;
+		if (!proven)
+			continue;
+		TAILQ_REMOVE(&f->ghosts, g, link);
+		TAILQ_INSERT_TAIL(&dead, g, link);
+	}
+	f->again = false;
+	loop_post(f->dev->loop, &f->ask);
+	if (!TAILQ_EMPTY(&dead))
+		tell_fenced(f, &dead);
+	lay(f, &dead);
+	set_guard(f);
+}
+
+/* From a task: by then the path has ended all that it ends. */
+static void ask(void *arg)
+{
+	struct fence *f = arg;
+	struct ghost *g;
+	bool any = false;
+
+	if (f->asking || !f->path)
+		return;
+	TAILQ_FOREACH (g, &f->ghosts, link)
+		if (!g->unprovable)
+			any = g->asked = true;
+	if (!any)
+		return;
+	f->asking = true;
+	f->request = (struct path_fence){.done = fenced, .arg = f};
+	path_fence(f->path->path, &f->request);
+}
+
+void fence_note(struct fence *f, const struct range *range)
+{
+	const struct ghost *last = TAILQ_LAST(&f->ghosts, ghost_list);
+	uint64_t now = loop_now(f->dev->loop);
+
+	if (f->dev->hurry) /* nothing newer will be sent */
+		return;
+	/* Commands of one request mostly end one after the other. */
+	if (last && last->range.seq == range->seq &&
+		last->range.start == range->start &&
+		last->range.end == range->end && !last->asked &&
+		!last->unprovable && last->since == now)
+		return;
+	add(f, range, now);
+	loop_post(f->dev->loop, &f->ask);
+	if (!loop_timer_is_set(f->guard))
+		set_guard(f);
+}
+
+/*
+ * The end
+ */
+void fence_orphan(struct fence *f)
+{
+	assert(!f->asking);
+	f->path = NULL;
+	loop_unpost(f->dev->loop, &f->ask);
+	free_orphan(f);
+}
+
+void fence_forget_all(struct mpdev *dev)
+{
+	struct fence *f;
+
+	TAILQ_FOREACH (f, &dev->fences, link) {
+		struct ghost_list all = TAILQ_HEAD_INITIALIZER(all);
+
+		TAILQ_CONCAT(&all, &f->ghosts, link);
+		lay(f, &all);
+		loop_timer_stop(f->guard);
+	}
+}
+
+void fence_fini(struct mpdev *dev)
+{
+	struct fence *f;
+
+	fence_forget_all(dev);
+	while ((f = TAILQ_FIRST(&dev->fences)))
+		fence_free(f);
+}

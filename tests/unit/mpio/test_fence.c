@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a path has left behind at its target must not undo a newer write. */
+#include "bench.h"
+
+#include <errno.h>
+
+static void setup(struct bench *b, unsigned npaths)
+{
+	bench_init(b, npaths, "failover", NULL);
+	bench_up(b);
+}
+
+static void set_guard(struct bench *b, uint64_t ns)
+{
+	struct mpdev_options o;
+
+	mpdev_options_init(&o);
+	o.policy = "failover";
+	o.ghost_guard = ns;
+	cr_assert_eq(mpdev_set_options(b->dev, &o), 0);
+}
+
+/* Writes `n` blocks of 'o' over path 0, which dies with them in the target's
+ * queue and cannot come back; path 1 does them. */
+static void leave_ghosts(struct bench *b, unsigned n)
+{
+	struct bench_req r[8];
+
+	b->paths[0]->hold = true;
+	for (unsigned i = 0; i < n; i++)
+		bench_write(b, &r[i], 0, i * 4096, 4096, 'o');
+	cr_assert_eq(b->paths[0]->open, n);
+	b->paths[0]->stopped = true;
+	t_path_haunt(b->paths[0]);
+	b->paths[0]->hold = false;
+	bench_run(b, MS);
+	for (unsigned i = 0; i < n; i++) {
+		bench_req_fini(&r[i]);
+		cr_assert_eq(r[i].err, 0);
+	}
+}
+
+/* The target wakes within the guard and executes them; the newer ones were
+ * sent meanwhile, and must win. */
+Test(fence, a_stopped_controller_wakes_with_queued_writes)
+{
+	static const unsigned counts[] = {1, 2, 8};
+
+	for (int k = 0; k < 3; k++) {
+		unsigned n = counts[k];
+		struct bench b;
+		struct bench_req r[8];
+
+		setup(&b, 2);
+		leave_ghosts(&b, n);
+		for (unsigned i = 0; i < n; i++)
+			bench_write(&b, &r[i], 0, i * 4096, 4096, 'n');
+		bench_run(&b, 3 * S);
+		for (unsigned i = 0; i < n; i++)
+			cr_assert_eq(r[i].done, 0, "not fenced, and done");
+		cr_assert_eq(t_path_run_ghosts(b.paths[0]), n);
+		t_path_continue(b.paths[0]);
+		bench_run(&b, MS);
+		for (unsigned i = 0; i < n; i++) {
+			bench_req_fini(&r[i]);
+			cr_assert_eq(r[i].err, 0);
+			cr_assert_eq(b.lun->memory[i * 4096], 'n');
+		}
+		cr_assert_eq(b.paths[0]->fences, 1, "one for all of them");
+		cr_assert(bench_heard(&b, "fenced/0"));
+		cr_assert_not(bench_heard(&b, "fence-expired"));
+		bench_fini(&b);
+	}
+}
+
+/* A login alone fences: nothing that is left is executed afterwards. */
+Test(fence, a_login_kills_the_old_copies)
+{
+	struct bench b;
+	struct bench_req r;
+
+	setup(&b, 2);
+	leave_ghosts(&b, 1);
+	bench_write(&b, &r, 0, 512, 512, 'n');
+	bench_run(&b, 100 * MS);
+	cr_assert_eq(r.done, 0);
+	t_path_continue(b.paths[0]);
+	bench_run(&b, MS);
+	bench_req_fini(&r);
+	cr_assert_eq(t_path_run_ghosts(b.paths[0]), 0);
+	cr_assert_eq(b.lun->memory[0], 'o');
+	cr_assert_eq(b.lun->memory[512], 'n');
+	bench_fini(&b);
+}
+
+Test(fence, what_does_not_overlap_and_what_reads_goes_on)
+{
+	struct bench b;
+	struct bench_req zero, trim;
+
+	setup(&b, 2);
+	leave_ghosts(&b, 2);
+	cr_assert_eq(bench_do(&b, BLK_WRITE, 0, 8192, 4096), 0);
+	cr_assert_eq(bench_do(&b, BLK_READ, 0, 0, 8192), 0);
+	cr_assert_eq(bench_do(&b, BLK_FLUSH, 0, 0, 0), 0);
+	bench_submit(&b, &zero, BLK_ZERO, 0, 4096, 8192);
+	bench_submit(&b, &trim, BLK_TRIM, 0, 0, 4096);
+	bench_run(&b, S);
+	cr_assert_eq(zero.done + trim.done, 0);
+	t_path_continue(b.paths[0]);
+	bench_run(&b, MS);
+	bench_req_fini(&zero);
+	bench_req_fini(&trim);
+	bench_fini(&b);
+}
+
+Test(fence, the_guard_ends_the_wait_and_says_so)
+{
+	struct bench b;
+	struct bench_req r;
+
+	setup(&b, 2);
+	leave_ghosts(&b, 1);
+	bench_write(&b, &r, 0, 0, 4096, 'n');
+	bench_run(&b, 14900 * MS);
+	cr_assert_eq(r.done, 0);
+	bench_run(&b, 200 * MS);
+	bench_req_fini(&r);
+	cr_assert(bench_heard(&b, "fence-expired/0"));
+	bench_fini(&b);
+}
+
+/* A path that cannot know leaves it to the guard; `forever` is forever, until
+ * it is changed. */
+Test(fence, a_path_that_cannot_know)
+{
+	struct bench b;
+	struct bench_req r;
+
+	setup(&b, 2);
+	set_guard(&b, UINT64_MAX);
+	b.paths[0]->fence_error = -EXDEV;
+	leave_ghosts(&b, 1);
+	bench_write(&b, &r, 0, 0, 4096, 'n');
+	t_path_continue(b.paths[0]);
+	bench_run(&b, 300 * S);
+	cr_assert_eq(r.done, 0);
+	cr_assert_eq(t_path_run_ghosts(b.paths[0]), 1);
+	set_guard(&b, S);
+	bench_run(&b, MS);
+	bench_req_fini(&r);
+	cr_assert_eq(b.lun->memory[0], 'n');
+	bench_fini(&b);
+}
+
+Test(fence, a_path_that_is_taken_away)
+{
+	struct bench b;
+	struct bench_req r;
+	bool freed = false;
+
+	setup(&b, 2);
+	b.paths[0]->freed = &freed;
+	leave_ghosts(&b, 1);
+	bench_write(&b, &r, 0, 0, 4096, 'n');
+	cr_assert_eq(mpdev_remove_path(b.dev, 0, false), 0);
+	bench_run(&b, S);
+	cr_assert(freed);
+	cr_assert_eq(r.done, 0);
+	bench_run(&b, 15 * S);
+	bench_req_fini(&r);
+	cr_assert(bench_heard(&b, "fence-expired/0"));
+	bench_fini(&b);
+}
+
+/* What the client was told to have failed may still land: a newer write waits
+ * for it too, and fails in its turn when no path comes. */
+Test(fence, a_failed_write_haunts_too)
+{
+	struct bench b;
+	struct bench_req old, newer;
+
+	setup(&b, 1);
+	set_guard(&b, UINT64_MAX);
+	b.paths[0]->hold = true;
+	bench_write(&b, &old, 0, 0, 4096, 'o');
+	b.paths[0]->stopped = true;
+	t_path_haunt(b.paths[0]);
+	b.paths[0]->hold = false;
+	bench_write(&b, &newer, 0, 0, 4096, 'n');
+	bench_run(&b, 61 * S);
+	bench_req_fini(&old);
+	bench_req_fini(&newer);
+	cr_assert_eq(old.err, -EIO);
+	cr_assert_eq(newer.err, -EIO);
+	t_path_continue(b.paths[0]);
+	bench_run(&b, 1);
+	bench_write(&b, &newer, 0, 0, 4096, 'n');
+	bench_run(&b, S);
+	bench_req_fini(&newer);
+	cr_assert_eq(newer.err, 0);
+	cr_assert_eq(t_path_run_ghosts(b.paths[0]), 0);
+	bench_fini(&b);
+}
+
+/* Of two overlapping writes in flight together the later one waits, whichever
+ * path it would take: so an old copy of the first cannot undo the second. */
+Test(fence, overlapping_writes_are_ordered_across_paths)
+{
+	struct bench b;
+	struct bench_req one, two;
+
+	bench_init(&b, 2, "round-robin", NULL);
+	bench_up(&b);
+	b.paths[0]->hold = b.paths[1]->hold = true;
+	bench_write(&b, &one, 0, 0, 8192, '1');
+	bench_run(&b, 1);
+	bench_write(&b, &two, 0, 4096, 8192, '2');
+	cr_assert_eq(b.paths[0]->open + b.paths[1]->open, 1);
+	t_path_go(b.paths[0]);
+	t_path_go(b.paths[1]);
+	bench_run(&b, MS);
+	bench_req_fini(&one);
+	bench_req_fini(&two);
+	cr_assert_eq(b.lun->memory[4095], '1');
+	cr_assert_eq(b.lun->memory[4096], '2');
+	bench_fini(&b);
+}
+
+/* More than are kept apart are merged: memory is bounded, and what lies
+ * between them waits too. */
+Test(fence, very_many_are_merged)
+{
+	enum { ROUNDS = 5000 };
+	struct t_lun_options o = bench_lun();
+	struct bench b;
+	struct bench_req r;
+
+	o.blocks = 2 * ROUNDS;
+	bench_init(&b, 2, "failover", &o);
+	bench_up(&b);
+	set_guard(&b, UINT64_MAX);
+	b.paths[0]->fence_error = -EXDEV;
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		b.paths[0]->hold = true;
+		bench_write(&b, &r, 0, i * 1024, 512, 'o');
+		if (b.paths[0]->open)
+			t_path_reject(b.paths[0], PATH_UNKNOWN);
+		b.paths[0]->hold = false;
+		bench_run(&b, 20 * MS);
+		bench_req_fini(&r);
+	}
+	bench_write(&b, &r, 0, (ROUNDS - 1) * 1024 - 512, 512, 'n');
+	bench_run(&b, 100 * MS);
+	cr_assert_eq(r.done, 0, "a merged range holds back");
+	set_guard(&b, 0);
+	bench_run(&b, MS);
+	bench_req_fini(&r);
+	bench_fini(&b);
+}
+
+Test(fence, a_drain_at_once_waits_for_nothing)
+{
+	struct bench b;
+	struct bench_req r;
+
+	setup(&b, 2);
+	set_guard(&b, UINT64_MAX);
+	leave_ghosts(&b, 1);
+	bench_write(&b, &r, 0, 0, 4096, 'n');
+	mpdev_drain(b.dev, true);
+	bench_run(&b, S);
+	bench_req_fini(&r);
+	cr_assert_eq(r.err, -ESHUTDOWN);
+	bench_fini(&b);
+}
