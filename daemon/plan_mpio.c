@@ -5,6 +5,8 @@
 #include <string.h>
 #include <umpio/base/units.h>
 
+#define GHOST_GUARD_MAX (3600 * NS_PER_S)
+
 /* The place of `word` among the words, which are the setting's choices. */
 static uint8_t place_of(const char *word, const char *const *words)
 {
@@ -40,6 +42,17 @@ static int failback_parse(const char *text, uint64_t *failback)
 		*failback = MPIO_FAILBACK_MANUAL;
 	else
 		return units_duration(text, failback);
+	return 0;
+}
+
+static int guard_parse(const char *text, uint64_t *guard)
+{
+	if (strcmp(text, "forever") == 0) {
+		*guard = MPIO_FOREVER;
+		return 0;
+	}
+	if (units_duration(text, guard) < 0 || *guard > GHOST_GUARD_MAX)
+		return -EINVAL;
 	return 0;
 }
 
@@ -82,8 +95,12 @@ int plan_mpio_device(struct plan *plan, const struct settings *s,
 		.check_interval =
 			settings_number(s, device, SET_CHECK_INTERVAL),
 		.io_timeout = settings_number(s, device, SET_IO_TIMEOUT),
-		.ghost_guard = settings_number(s, device, SET_GHOST_GUARD),
 	};
+	if (guard_parse(settings_text(s, device, SET_GHOST_GUARD),
+		    &o->ghost_guard) < 0)
+		return refuse(key, why, "ghost-guard",
+			"is neither forever nor a duration such as 15s, at "
+			"most 1h");
 	if (failback_parse(
 		    settings_text(s, device, SET_FAILBACK), &o->failback) < 0)
 		return refuse(key, why, "failback",

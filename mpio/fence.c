@@ -137,7 +137,7 @@ static void set_guard(struct fence *f)
 	const struct ghost *g = TAILQ_FIRST(&f->ghosts);
 
 	loop_timer_stop(f->guard);
-	if (!g || f->dev->options.ghost_guard == UINT64_MAX)
+	if (!g || f->dev->options.ghost_guard == MPIO_FOREVER)
 		return;
 	due = g->since + f->dev->options.ghost_guard;
 	loop_timer_set(f->guard, due > now ? due - now : 0);

@@ -69,6 +69,9 @@ static void fail_task(
 	switch (t->kind) {
 	case TASK_SCSI:
 		if (t->cmd && t->sent && !t->ending) {
+			/* Whether it was begun, no one says. */
+			if (cure != UNDONE)
+				s->unfenced = true;
 			session_task_end(s, t,
 				cure == UNDONE ? PATH_NOT_SENT : PATH_UNKNOWN,
 				-EREMOTEIO);

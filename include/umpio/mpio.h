@@ -62,6 +62,9 @@ enum mpio_grouping {
 #define MPIO_FAILBACK_FOLLOWOVER (UINT64_MAX - 1)
 #define MPIO_FAILBACK_IMMEDIATE  0
 
+/* mpdev_options.ghost_guard */
+#define MPIO_FOREVER UINT64_MAX
+
 enum mpio_cache { MPIO_CACHE_AUTO, MPIO_CACHE_VOLATILE, MPIO_CACHE_SAFE };
 
 /* Times in ns; each is the key of the same name (tbl/settings.h). */
@@ -75,7 +78,7 @@ struct mpdev_options {
 	uint64_t no_path_timeout; /* how long requests are held */
 	uint64_t failback;
 	uint64_t probe_after, fail_after, check_interval, io_timeout;
-	uint64_t ghost_guard;
+	uint64_t ghost_guard; /* MPIO_FOREVER: until there is proof */
 };
 
 /* The defaults of tbl/settings.h. */

@@ -136,9 +136,10 @@ X(MARGINAL, "marginal", T | V, BOOL, NULL, 0, 0, "yes", 1,
 	"when nothing better is left")
 
 /* Safety of writes */
-X(GHOST_GUARD, "ghost-guard", T | V, DURATION, NULL, 0, 600000, "15s", 1,
+X(GHOST_GUARD, "ghost-guard", T | V, TEXT, NULL, 0, 32, "15s", 1,
 	"a write that was retried, and whose first attempt cannot be proven "
-	"dead, holds back newer writes to the same blocks for so long")
+	"dead, holds back newer writes to the same blocks for so long; forever: "
+	"until there is proof")
 X(WRITE_CACHE, "write-cache", T | V, CHOICE, "auto|volatile|nonvolatile", 0, 0,
 	"auto", 0,
 	"whether the target may lose flushable writes when it restarts; auto: "

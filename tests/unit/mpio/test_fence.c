@@ -138,7 +138,7 @@ Test(fence, a_path_that_cannot_know)
 	struct bench_req r;
 
 	setup(&b, 2);
-	set_guard(&b, UINT64_MAX);
+	set_guard(&b, MPIO_FOREVER);
 	b.paths[0]->fence_error = -EXDEV;
 	leave_ghosts(&b, 1);
 	bench_write(&b, &r, 0, 0, 4096, 'n');
@@ -181,7 +181,7 @@ Test(fence, a_failed_write_haunts_too)
 	struct bench_req old, newer;
 
 	setup(&b, 1);
-	set_guard(&b, UINT64_MAX);
+	set_guard(&b, MPIO_FOREVER);
 	b.paths[0]->hold = true;
 	bench_write(&b, &old, 0, 0, 4096, 'o');
 	b.paths[0]->stopped = true;
@@ -239,7 +239,7 @@ Test(fence, very_many_are_merged)
 	o.blocks = 2 * ROUNDS;
 	bench_init(&b, 2, "failover", &o);
 	bench_up(&b);
-	set_guard(&b, UINT64_MAX);
+	set_guard(&b, MPIO_FOREVER);
 	b.paths[0]->fence_error = -EXDEV;
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		b.paths[0]->hold = true;
@@ -265,7 +265,7 @@ Test(fence, a_drain_at_once_waits_for_nothing)
 	struct bench_req r;
 
 	setup(&b, 2);
-	set_guard(&b, UINT64_MAX);
+	set_guard(&b, MPIO_FOREVER);
 	leave_ghosts(&b, 1);
 	bench_write(&b, &r, 0, 0, 4096, 'n');
 	mpdev_drain(b.dev, true);
