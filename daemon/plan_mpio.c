@@ -131,6 +131,22 @@ static int portal_number(const struct plan_path *path, char *const *list,
 	return 0;
 }
 
+/* The paths are mpio's to judge (mpio/health.h), so a session asks nothing by
+ * itself. One that does not come up soon is better tried anew: what is lost of
+ * a TCP handshake is sent again only after a second. */
+#define CONNECT_TIME NS_PER_S
+#define LOGIN_TIME   (5 * NS_PER_S)
+
+static void set_times(struct iscsi_timeouts *t, const struct settings *s,
+	const struct section *device)
+{
+	t->ping_interval = t->ping = 0;
+	t->suspect = share_of(s, device, SET_PROBE_AFTER, 1);
+	t->stalled = share_of(s, device, SET_FAIL_AFTER, 2);
+	t->connect = CONNECT_TIME;
+	t->login = LOGIN_TIME;
+}
+
 int plan_mpio_path(struct plan_path *path, const struct settings *s,
 	const struct section *device, const char **key, const char **why)
 {
@@ -147,5 +163,6 @@ int plan_mpio_path(struct plan_path *path, const struct settings *s,
 			"is no HOST:PORT=N with N from 1 to 1000");
 	path->options.priority = (int)priority;
 	path->options.weight = (unsigned)weight;
+	set_times(&path->config.timeouts, s, device);
 	return 0;
 }

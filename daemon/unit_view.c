@@ -2,6 +2,7 @@
 #include "unit_view.h"
 
 #include <json-c/json.h>
+#include <umpio/base/units.h>
 
 static void put_text(struct json_object *o, const char *key, const char *text)
 {
@@ -46,6 +47,12 @@ static struct json_object *path_status(const struct mpath_info *p)
 		put_text(o, "reason", p->reason);
 	if (p->fault[0])
 		put_text(o, "fault", p->fault);
+	if (p->held_down)
+		put_number(o, "held_down_s", 1 + p->held_down / NS_PER_S);
+	if (p->marginal) {
+		put_number(o, "marginal_s", 1 + p->marginal / NS_PER_S);
+		put_text(o, "marginal_reason", p->marginal_reason);
+	}
 	return o;
 }
 

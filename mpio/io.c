@@ -13,16 +13,6 @@
 #include <umpio/scsi/disposition.h>
 #include <umpio/scsi/opcode.h>
 
-/* How long a path may take for one command. */
-static const uint64_t deadline_of[IO_KINDS] = {
-	[IO_READ] = 30 * NS_PER_S,
-	[IO_WRITE] = 30 * NS_PER_S,
-	[IO_SYNC] = 60 * NS_PER_S,
-	[IO_UNMAP] = 60 * NS_PER_S,
-	[IO_WRITE_SAME] = 60 * NS_PER_S,
-	[IO_STATUS] = 10 * NS_PER_S,
-};
-
 static void tell(void *arg);
 static void delay_over(void *arg);
 
@@ -67,6 +57,7 @@ struct io *io_new(struct mpdev *dev, enum io_kind kind)
 	io->dev = dev;
 	io->kind = (uint8_t)kind;
 	io->path = NULL;
+	io->gave_up = 0;
 	io->from = -1;
 	io->error = 0;
 	io->history = (struct retry_history){0};
@@ -154,10 +145,12 @@ static void send_over(struct io *io, struct mpath *mp)
 {
 	io->path = mp;
 	io->sent = loop_now(io->dev->loop);
-	io->cmd.deadline = io->sent + deadline_of[io->kind];
+	io->given_up = 0;
+	io->cmd.deadline = 0; /* health.c watches over it */
 	mp->inflight++;
 	if (io_moves_data(io))
 		load_sent(&mp->load, io->cmd.len, io->sent);
+	health_sent(mp, io);
 	path_submit(mp->path, &io->cmd);
 }
 
@@ -259,29 +252,32 @@ static void account(struct mpath *mp, const struct io *io)
 	}
 }
 
-/* What an answer says besides the fate of its command. */
-static void heed(struct io *io, struct mpath *mp, const struct retry_verdict *v)
+void io_heed(struct mpath *mp, unsigned flags, const char *what)
 {
-	struct mpdev *dev = io->dev;
+	struct mpdev *dev = mp->dev;
 
-	if (v->unknown && io->range)
-		fence_note(mp->fence, io->range);
-	if (v->flags & DISPOSITION_WRITE_ERROR)
+	if (flags & DISPOSITION_WRITE_ERROR)
 		dev->flush.lost = true;
-	if (v->flags & DISPOSITION_THIN_WARNING && !dev->thin_warned) {
+	if (flags & DISPOSITION_THIN_WARNING && !dev->thin_warned) {
 		dev->thin_warned = true;
 		log_warn("%s: the target runs out of space: %s", dev->blk.name,
-			v->what);
+			what);
 	}
+	if (flags & (DISPOSITION_REREAD_IDENTITY | DISPOSITION_REREAD_MODE))
+		mpath_input(mp, INPUT_RECHECK);
+	else if (flags & DISPOSITION_REREAD_CAPACITY)
+		growth_check(dev);
+}
+
+static void heed(struct io *io, struct mpath *mp, const struct retry_verdict *v)
+{
+	if (v->unknown && io->range)
+		fence_note(mp->fence, io->range);
 	if (v->path_dying)
 		mpath_doubt(mp);
 	if (v->path_bad)
 		mpath_bad(mp, v->what);
-	else if (v->flags &
-		 (DISPOSITION_REREAD_IDENTITY | DISPOSITION_REREAD_MODE))
-		mpath_input(mp, INPUT_RECHECK);
-	else if (v->flags & DISPOSITION_REREAD_CAPACITY)
-		growth_check(dev);
+	io_heed(mp, v->flags, v->what);
 }
 
 static void fail(struct io *io, const struct retry_verdict *v)
@@ -301,9 +297,15 @@ static void fail(struct io *io, const struct retry_verdict *v)
 static void judge(struct io *io, struct mpath *mp)
 {
 	struct mpdev *dev = io->dev;
-	struct retry_verdict v = retry_judge(
-		io->kind, &io->cmd.result, &io->history, loop_now(dev->loop));
+	struct path_result *r = &io->cmd.result;
+	struct retry_verdict v;
 
+	/* The path lives, as far as is known; this command was lost alone. */
+	if (io->given_up && r->outcome != PATH_DONE && mpath_is_active(mp)) {
+		r->error = -ETIMEDOUT;
+		damping_fault(mp, "a command was lost");
+	}
+	v = retry_judge(io->kind, r, &io->history, loop_now(dev->loop));
 	heed(io, mp, &v);
 	if (v.action == RETRY_COMPLETE) {
 		account(mp, io);
@@ -334,6 +336,7 @@ static void answered(struct path_cmd *cmd)
 	mp->inflight--;
 	if (io_moves_data(io))
 		load_ended(&mp->load, io->cmd.len, loop_now(mp->dev->loop));
+	health_ended(mp, io);
 	if (cmd->result.outcome != PATH_DONE || cmd->result.status ||
 		cmd->result.residual || cmd->result.overflow) {
 		judge(io, mp);

@@ -25,6 +25,8 @@ struct io {
 	int from;           /* id of the path that did not finish it; -1 */
 	int error;          /* while it waits to be told */
 	uint64_t sent, due; /* loop_now() */
+	uint64_t given_up;  /* loop_now() of its ABORT TASK; 0: none */
+	uint8_t gave_up;    /* how often that was */
 	struct retry_history history;
 	/* Is fenced when an old copy may still be executed; NULL: the command
 	 * changes nothing. */
@@ -34,7 +36,9 @@ struct io {
 	void (*done)(struct io *io, int err);
 	void *owner;
 	uint8_t params[UNMAP_LIST_LEN(1)]; /* of UNMAP */
-	TAILQ_ENTRY(io) link;              /* of whichever list has it */
+	TAILQ_ENTRY(io)
+	link; /* of whichever list has it; the path's when on
+	       * its way */
 };
 
 TAILQ_HEAD(io_list, io);
@@ -61,6 +65,10 @@ struct io *io_new(struct mpdev *dev, enum io_kind kind);
 void io_put(struct io *io);
 
 void io_submit(struct io *io);
+
+/* What an answer over `mp` says besides the fate of its command: DISPOSITION_*
+ * flags, and for logs the row's name. */
+void io_heed(struct mpath *mp, unsigned flags, const char *what);
 
 /* A path is active: what is held goes on. */
 void io_release_held(struct mpdev *dev);

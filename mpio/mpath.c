@@ -61,6 +61,7 @@ static void act_start(struct mpath *mp)
 {
 	loop_timer_stop(mp->timer);
 	mp->attempts++;
+	mp->started_at = now(mp);
 	mp->dying = mp->cut = false;
 	mp->phase = PHASE_CONNECTING;
 	path_start(mp->path);
@@ -92,6 +93,7 @@ static void act_activate(struct mpath *mp)
 	mp->slow_until = 0;
 	mp->told[0] = '\0';
 	load_reset(&mp->load, now(mp));
+	health_begin(mp);
 	if (news)
 		notice_event(mp->dev, mp->id, EVENT_PATH_UP,
 			mp->facts.identity.wwid);
@@ -185,8 +187,12 @@ static void act_refused(struct mpath *mp)
 
 static void act_bad(struct mpath *mp)
 {
+	bool lost = mp->phase == PHASE_ACTIVE;
+
 	tell_failure(mp, EVENT_PATH_FAILED);
 	stop(mp, true);
+	if (lost)
+		damping_lost(mp);
 }
 
 static void act_leave(struct mpath *mp)
@@ -244,10 +250,14 @@ static void note_down(struct mpath *mp, const struct path_down *why)
 		mp->slow_until = now(mp) + wait;
 }
 
+/* With no other path the delay runs from the last attempt's beginning: one that
+ * has waited long enough for an answer goes on at once. */
 static void rest(struct mpath *mp)
 {
-	uint64_t delay = backoff(mp);
+	uint64_t delay = backoff(mp), tried = now(mp) - mp->started_at;
 
+	if (!mpdev_has_path(mp->dev))
+		delay = delay > tried ? delay - tried : 0;
 	if (mp->slow_until > now(mp) + delay)
 		delay = mp->slow_until - now(mp);
 	mp->start_at = now(mp) + delay;
@@ -370,6 +380,13 @@ void mpath_bad(struct mpath *mp, const char *reason)
 	mpath_input(mp, INPUT_BAD);
 }
 
+void mpath_fail(struct mpath *mp, const char *reason)
+{
+	if ((UP | IN(LEAVING)) & 1u << mp->phase)
+		set_reason(mp, "%s", reason);
+	mpath_input(mp, INPUT_BAD);
+}
+
 void mpath_doubt(struct mpath *mp)
 {
 	if (mp->phase != PHASE_ACTIVE || mp->dying)
@@ -391,9 +408,12 @@ static void path_is_down(struct path *path, const struct path_down *why)
 {
 	struct mpath *mp = path->owner;
 	bool news = mp->phase != PHASE_STOPPING;
+	bool lost = mp->phase == PHASE_ACTIVE;
 
 	note_down(mp, why);
 	mpath_input(mp, INPUT_DOWN);
+	if (lost)
+		damping_lost(mp);
 	if (news && mp->hopeless)
 		mpdev_check_hopeless(mp->dev, mp->reason);
 }
@@ -481,6 +501,7 @@ struct mpath *mpath_new(struct mpdev *dev, struct path *path, int id)
 	}
 	loop_task_init(&mp->reap, reap, mp);
 	loop_task_init(&mp->moved_task, report_moved, mp);
+	mpath_health_init(mp);
 	mp->options.weight = 1;
 	path->events = &path_events;
 	path->owner = mp;

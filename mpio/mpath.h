@@ -6,6 +6,8 @@
 #ifndef MPIO_MPATH_H
 #define MPIO_MPATH_H
 
+#include "damping.h"
+#include "health.h"
 #include "load.h"
 
 #include <umpio/loop.h>
@@ -67,6 +69,7 @@ struct mpath {
 	unsigned attempts;   /* to connect since it was last active */
 	uint64_t start_at;   /* loop_now() of the next one, in BACKOFF */
 	uint64_t slow_until; /* loop_now() before which it is not started */
+	uint64_t started_at; /* loop_now() of the last attempt */
 	uint64_t active_at;  /* loop_now() of the last time it became so */
 	char reason[160];    /* why it is not active; empty: never failed */
 	char told[160];      /* the last reason in an event, while not active */
@@ -75,6 +78,8 @@ struct mpath {
 	struct lun_probe *probe;
 	struct lun_facts facts; /* of the last good probe */
 	struct fence *fence;    /* of what it has left behind */
+	struct mpath_health health;
+	struct damping damping;
 
 	struct path_cmd capacity_cmd; /* growth.c: READ CAPACITY(16) */
 	uint8_t capacity_data[CAPACITY16_LEN];
@@ -105,6 +110,9 @@ void mpath_input(struct mpath *mp, enum mpath_input input);
 /* The path has shown that it is no use: BAD, with a reason. */
 void mpath_bad(struct mpath *mp, const char *reason);
 
+/* The same, found by looking at it: `reason` says all. */
+void mpath_fail(struct mpath *mp, const char *reason);
+
 /* A command has ended without an answer. Mostly the whole path is dying and
  * down follows at once, so it gets nothing new for a moment; when it was that
  * command alone (rejected, aborted), the path goes on. */
@@ -127,6 +135,12 @@ enum mpath_state mpath_state(const struct mpath *mp);
 static inline bool mpath_is_active(const struct mpath *mp)
 {
 	return mp->phase == PHASE_ACTIVE && !mp->dying;
+}
+
+/* It takes commands, but ranks behind every path that is not poor. */
+static inline bool mpath_is_poor(const struct mpath *mp)
+{
+	return mp->damping.held || mp->damping.marginal;
 }
 
 #endif

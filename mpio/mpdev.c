@@ -133,8 +133,8 @@ struct mpdev *mpdev_new(struct loop *loop, const char *name,
 	dev->options.policy = selector->name;
 	init_lists(dev);
 	dev->no_path = loop_timer_new(loop, mpdev_no_path_over, dev);
-	if (io_queue_init(dev) || growth_init(dev) || !dev->blk.name ||
-		!dev->no_path) {
+	if (io_queue_init(dev) || growth_init(dev) || health_init(dev) ||
+		!dev->blk.name || !dev->no_path) {
 		mpdev_free(dev);
 		return NULL;
 	}
@@ -157,6 +157,7 @@ void mpdev_free(struct mpdev *dev)
 	loop_unpost(dev->loop, &dev->drain_task);
 	loop_timer_free(dev->no_path);
 	growth_fini(dev);
+	health_fini(dev);
 	notices_fini(dev);
 	io_queue_fini(dev);
 	request_pool_fini(dev);
@@ -267,7 +268,7 @@ void mpdev_snapshot(const struct mpdev *dev, struct mpdev_snapshot *s)
 		.failovers = dev->failovers,
 		.queued = dev->io.nheld + dev->nearly,
 		.paths = dev->npaths,
-		.active = dev->view.nactive,
+		.active = dev->nusable,
 	};
 	snprintf(s->wwid, sizeof s->wwid, "%.*s", (int)sizeof s->wwid - 1,
 		dev->facts.identity.wwid);
@@ -298,6 +299,7 @@ bool mpdev_path_info(
 		.write_latency = &mp->write_latency,
 	};
 	snprintf(info->reason, sizeof info->reason, "%s", mp->reason);
+	damping_info(mp, info);
 	path_facts(mp->path, &info->facts);
 	path_counters(mp->path, &info->counters);
 	fault_text(&info->facts, info->fault, sizeof info->fault);

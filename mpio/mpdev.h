@@ -6,6 +6,7 @@
 #include "fence.h"
 #include "flush.h"
 #include "growth.h"
+#include "health.h"
 #include "io.h"
 #include "mpath.h"
 #include "notice.h"
@@ -39,6 +40,7 @@ struct mpdev {
 	int next_id;
 	struct mpath **active; /* those that take commands, in order of id */
 	struct load **loads;   /* theirs, for the selector */
+	unsigned nusable;      /* paths that could take commands */
 	struct selector_view view;
 	const struct selector *selector;
 
@@ -58,6 +60,7 @@ struct mpdev {
 	bool thin_warned;
 
 	struct io_queue io;
+	struct health health;
 	struct request_list spare_requests;
 	struct rangelock ranges;
 	struct fence_list fences; /* also of paths that are gone */

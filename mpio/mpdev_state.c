@@ -49,14 +49,15 @@ struct mpath *mpdev_pick(struct mpdev *dev, int avoid, uint32_t len)
 	return dev->active[n];
 }
 
-void mpdev_recount(struct mpdev *dev)
+/* Those that are poor, or those that are not; the number. */
+static unsigned collect(struct mpdev *dev, bool poor)
 {
 	struct mpath *mp;
 	unsigned n = 0;
 
 	dev->view.weight_max = 0;
 	TAILQ_FOREACH (mp, &dev->paths, link) {
-		if (!mpath_is_active(mp))
+		if (!mpath_is_active(mp) || mpath_is_poor(mp) != poor)
 			continue;
 		mp->load.credit = 0;
 		if (mp->load.weight > dev->view.weight_max)
@@ -64,8 +65,16 @@ void mpdev_recount(struct mpdev *dev)
 		dev->loads[n] = &mp->load;
 		dev->active[n++] = mp;
 	}
+	return n;
+}
+
+void mpdev_recount(struct mpdev *dev)
+{
+	unsigned poor = collect(dev, true), n = collect(dev, false);
+
+	dev->nusable = n + poor;
 	dev->view.loads = dev->loads;
-	dev->view.nactive = n;
+	dev->view.nactive = n ? n : collect(dev, true);
 }
 
 /*
@@ -74,8 +83,7 @@ void mpdev_recount(struct mpdev *dev)
 static enum mpdev_state state_of(const struct mpdev *dev)
 {
 	if (dev->view.nactive)
-		return dev->view.nactive == dev->npaths ? MPDEV_UP
-							: MPDEV_DEGRADED;
+		return dev->nusable == dev->npaths ? MPDEV_UP : MPDEV_DEGRADED;
 	if (!dev->known)
 		return MPDEV_CONNECTING;
 	return dev->expired ? MPDEV_FAILED : MPDEV_QUEUEING;
@@ -100,7 +108,7 @@ static void tell_state(struct mpdev *dev)
 
 	if (words[dev->state].word < 0)
 		return;
-	snprintf(text, sizeof text, "%u of %u paths active", dev->view.nactive,
+	snprintf(text, sizeof text, "%u of %u paths active", dev->nusable,
 		dev->npaths);
 	notice_event(dev, -1, (enum event_word)words[dev->state].word,
 		words[dev->state].text ? words[dev->state].text : text);

@@ -84,6 +84,8 @@ static void log_event(const struct mpdev *dev, int path, enum event_word word,
 	const char *reason)
 {
 	enum log_level level = word == EVENT_PATH_FAILED ||
+					       word == EVENT_PATH_HELD_DOWN ||
+					       word == EVENT_PATH_MARGINAL ||
 					       word == EVENT_PATH_REFUSED ||
 					       word == EVENT_PATH_MISMATCHED ||
 					       word == EVENT_FENCE_EXPIRED ||

@@ -33,6 +33,7 @@ static bool fixed_differ(
 int mpdev_set_options(struct mpdev *dev, const struct mpdev_options *options)
 {
 	const struct selector *selector = selector_find(options->policy);
+	struct mpath *mp;
 
 	if (!selector || fixed_differ(&dev->options, options))
 		return -EINVAL;
@@ -45,5 +46,8 @@ int mpdev_set_options(struct mpdev *dev, const struct mpdev_options *options)
 	fence_guards_changed(dev);
 	if (loop_timer_is_set(dev->no_path))
 		loop_timer_set(dev->no_path, options->no_path_timeout);
+	TAILQ_FOREACH (mp, &dev->paths, link)
+		damping_apply(mp, loop_now(dev->loop));
+	health_poke(dev);
 	return 0;
 }

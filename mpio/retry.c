@@ -125,7 +125,6 @@ static struct retry_verdict judge_transport(
 		return v;
 	}
 	v.what = timed_out;
-	v.path_bad = true;
 	count(h, timed_out, now);
 	if (h->tries > TIMEOUTS_MAX || h->total > ANSWERS_MAX)
 		v.action = RETRY_FAIL;

@@ -157,6 +157,8 @@ void nop_in(
 void nop_ping(struct conn *c); /* nothing while one is under way */
 /* Pings when it has been silent, fails the connection without an answer. */
 void nop_tick(struct conn *c, uint64_t now);
+/* One of several connections: is it silent, unlike the others? */
+void nop_watch(struct conn *c, uint64_t now);
 void nop_answered(struct conn *c); /* a Reject is an answer too */
 
 /* snack.c, RFC 7143 11.16, 7.8, 7.9; level 1 and above only */

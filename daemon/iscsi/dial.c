@@ -9,7 +9,12 @@
 
 #include "dial.h"
 
-#define ADDRS_MAX 8
+#define ADDRS_MAX    8
+/* A name server is asked again after 5 s. */
+#define RESOLVE_TIME (10 * NS_PER_S)
+/* TCP's own judgement comes last: it would also end a connection whose target
+ * lives and does not read for a while. */
+#define TCP_GIVES_UP 20000 /* ms */
 
 struct dial {
 	struct loop *loop;
@@ -72,8 +77,9 @@ static void connected(void *arg, struct stream *s, int err);
 
 static void try_address(struct dial *d)
 {
-	const struct stream_options options = {
-		.interface = d->plan.interface, .nodelay = true};
+	const struct stream_options options = {.interface = d->plan.interface,
+		.nodelay = true,
+		.user_timeout_ms = TCP_GIVES_UP};
 
 	if (d->at == d->naddrs) {
 		next_portal(d);
@@ -127,7 +133,7 @@ static void try_portal(void *arg)
 {
 	struct dial *d = arg;
 
-	loop_timer_set(d->timer, d->plan.timeout);
+	loop_timer_set(d->timer, RESOLVE_TIME);
 	d->resolve = stream_resolve(
 		d->loop, &d->plan.portals[portal_index(d)], resolved, d);
 	if (d->resolve)

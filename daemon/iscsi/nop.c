@@ -75,3 +75,34 @@ void nop_tick(struct conn *c, uint64_t now)
 	if (t->ping_interval && now - c->heard >= t->ping_interval)
 		nop_ping(c);
 }
+
+/* True when another connection was heard after this one was asked. */
+static bool another_lives(const struct conn *c)
+{
+	const struct session *s = c->session;
+
+	for (unsigned i = 0; i < s->nlegs; i++) {
+		const struct conn *other = s->legs[i].conn;
+
+		if (other && other != c && other->heard > c->pinged)
+			return true;
+	}
+	return false;
+}
+
+/* When all are silent, the session is the path's owner's to judge. */
+void nop_watch(struct conn *c, uint64_t now)
+{
+	const struct iscsi_timeouts *t = &c->session->config->timeouts;
+
+	if (!t->suspect || now - c->heard < t->suspect ||
+		(c->load == 0 && !c->ping))
+		return;
+	nop_ping(c);
+	if (!c->ping || now - c->pinged < t->stalled - t->suspect ||
+		!another_lives(c))
+		return;
+	conn_fail(c, -ETIMEDOUT,
+		"silent for %llu ms while others of the session are not",
+		(unsigned long long)((now - c->heard) / NS_PER_MS));
+}

@@ -108,12 +108,18 @@ static void op_fence(struct path *path, struct path_fence *fence)
 	loop_post(p->session.loop, &p->settle);
 }
 
+/* Every connection is asked: the path lives as long as one answers. */
 static void op_probe(struct path *path)
 {
 	struct session *s = &of(path)->session;
 
-	if (s->state == SESSION_UP && s->conn && conn_is_up(s->conn))
+	if (s->state != SESSION_UP && s->state != SESSION_DRAINING)
+		return;
+	if (!s->managed && s->conn && conn_is_up(s->conn))
 		nop_ping(s->conn);
+	for (unsigned i = 0; i < s->nlegs; i++)
+		if (s->legs[i].state == LEG_UP && conn_is_up(s->legs[i].conn))
+			nop_ping(s->legs[i].conn);
 }
 
 static uint64_t op_heard(const struct path *path)

@@ -71,6 +71,7 @@ static bool check_conn(struct conn *c, uint64_t now)
 	if (!c || !conn_is_up(c) || c->state == CONN_IN_LOGIN)
 		return false;
 	nop_tick(c, now);
+	nop_watch(c, now);
 	if (c->level > 0) {
 		snack_tick(c, now);
 		if (c->load > 0 && now - c->heard >= QUIET_PING)

@@ -50,7 +50,15 @@ struct iscsi_offer {
 enum iscsi_spread { ISCSI_SPREAD_ROUND_ROBIN, ISCSI_SPREAD_LEAST_QUEUE };
 
 struct iscsi_timeouts { /* ns */
-	uint64_t connect, login, ping_interval, ping, abort, lun_reset, logout;
+	uint64_t connect, login;
+	/* A session by itself: NOP-Out after so long a silence, and so long for
+	 * the answer; 0: the path's owner judges (path_probe()). */
+	uint64_t ping_interval, ping;
+	/* Of several connections, one that carries commands and is silent while
+	 * another is not: after how long it is asked, and given up; 0: never.
+	 */
+	uint64_t suspect, stalled;
+	uint64_t abort, lun_reset, logout;
 };
 
 struct iscsi_config {

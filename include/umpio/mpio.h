@@ -160,6 +160,10 @@ struct mpath_info {
 	const char *alua; /* optimized, non-optimized, standby …, none */
 	char reason[160]; /* why it is not active; empty otherwise */
 	char fault[96];   /* what is injected; empty: nothing */
+	/* For so many ns it is used only when no other path is left: it was
+	 * lost too often; it has too many faults, namely `marginal_reason`. */
+	uint64_t held_down, marginal;
+	char marginal_reason[96];
 	struct path_facts facts;
 	struct path_counters counters;
 	uint32_t inflight;

@@ -30,6 +30,10 @@ typedef bool t_predicate(void *arg);
 bool t_loop_run_until(
 	struct loop *loop, t_predicate *is_so, void *arg, uint64_t limit_ns);
 
+/* The process does not run for `ns`: the clock goes on, and what was due by then
+ * is late. */
+void t_loop_skip(struct loop *loop, uint64_t ns);
+
 /* Delivers a signal to those who watch it on this loop. */
 void t_loop_raise(struct loop *loop, int signo);
 

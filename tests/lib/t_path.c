@@ -18,6 +18,16 @@ static struct t_path *of(struct path *path)
 	return (struct t_path *)path;
 }
 
+#define LOST UINT64_MAX /* a command that is never answered */
+
+/* With `hold` a command waits for t_path_go(). */
+static bool is_kept(const struct t_path *tp, const struct path_cmd *cmd)
+{
+	if (tp->silent || due_of(cmd) == LOST)
+		return true;
+	return tp->dead || (tp->hold && cmd->cdb[0] != 0x00);
+}
+
 static void finish(struct t_path *tp, struct path_cmd *cmd)
 {
 	TAILQ_REMOVE(&tp->cmds, cmd, link);
@@ -55,6 +65,8 @@ static void fail(struct t_path *tp, struct path_cmd *cmd,
 	finish(tp, cmd);
 }
 
+static void plan(struct t_path *tp);
+
 static void go_down(struct t_path *tp, const struct path_down *why)
 {
 	if (tp->up)
@@ -64,8 +76,6 @@ static void go_down(struct t_path *tp, const struct path_down *why)
 	loop_unpost(tp->loop, &tp->task);
 	tp->path.events->down(&tp->path, why);
 }
-
-static void plan(struct t_path *tp);
 
 static void forget_ghosts(struct t_path *tp)
 {
@@ -94,8 +104,10 @@ static void end_one(struct t_path *tp, struct path_cmd *cmd)
 	} else if (tp->now) {
 		fail(tp, cmd, PATH_UNKNOWN, -ECANCELED);
 	} else if (cmd->deadline && cmd->deadline <= now) {
-		fail(tp, cmd, PATH_UNKNOWN, -ETIMEDOUT);
-	} else if (!tp->hold && due_of(cmd) <= now) {
+		fail(tp, cmd, PATH_UNKNOWN,
+			cmd->deadline == 1 ? -ECANCELED : -ETIMEDOUT);
+	} else if (!is_kept(tp, cmd) && due_of(cmd) <= now) {
+		tp->heard = now;
 		execute(tp, cmd);
 		finish(tp, cmd);
 	}
@@ -112,6 +124,9 @@ static void end_due(struct t_path *tp)
 	}
 }
 
+static const struct path_down unreachable = {
+	.cure = PATH_RETRY, .reason = "nobody answers"};
+
 /* Ends what is due, then what a stop waits for. */
 static void work(void *arg)
 {
@@ -120,11 +135,12 @@ static void work(void *arg)
 
 	if (tp->starting && !tp->stopping && !tp->stopped) {
 		tp->starting = false;
-		if (tp->refusal) {
-			go_down(tp, tp->refusal);
+		if (tp->refusal || tp->silent) {
+			go_down(tp, tp->refusal ? tp->refusal : &unreachable);
 			return;
 		}
 		tp->up = true;
+		tp->heard = loop_now(tp->loop);
 		t_nexus_init(&tp->nexus, tp->lun, 1, 1, true);
 		if (!tp->fence_error)
 			forget_ghosts(tp);
@@ -148,7 +164,7 @@ static void plan(struct t_path *tp)
 	struct path_cmd *cmd;
 
 	TAILQ_FOREACH (cmd, &tp->cmds, link) {
-		if (!tp->hold && due_of(cmd) < due)
+		if (!is_kept(tp, cmd) && due_of(cmd) < due)
 			due = due_of(cmd);
 		if (cmd->deadline && cmd->deadline < due)
 			due = cmd->deadline;
@@ -210,8 +226,39 @@ static void submit(struct path *path, struct path_cmd *cmd)
 	tp->open++;
 	if (!is_bring_up(cmd->cdb[0]) && tp->log_len < sizeof tp->log)
 		tp->log[tp->log_len++] = cmd->cdb[0];
+	tp->asks += cmd->cdb[0] == 0x00;
 	cmd->task = (void *)(uintptr_t)(loop_now(tp->loop) + tp->latency);
+	if (tp->drop && !is_bring_up(cmd->cdb[0])) {
+		tp->drop--;
+		cmd->task = (void *)(uintptr_t)LOST;
+	}
 	TAILQ_INSERT_TAIL(&tp->cmds, cmd, link);
+	plan(tp);
+}
+
+static void probe(struct path *path)
+{
+	struct t_path *tp = of(path);
+
+	tp->probes++;
+	if (tp->up && !tp->silent)
+		tp->heard = loop_now(tp->loop);
+}
+
+static uint64_t heard(const struct path *path)
+{
+	return ((const struct t_path *)path)->heard;
+}
+
+/* Ends it in the next turn, as one that was lost. */
+static void abort_one(struct path *path, struct path_cmd *cmd)
+{
+	struct t_path *tp = of(path);
+
+	tp->aborts++;
+	if (tp->silent || tp->deaf)
+		return;
+	cmd->deadline = 1;
 	plan(tp);
 }
 
@@ -233,7 +280,8 @@ static void facts(const struct path *path, struct path_facts *f)
 static void counters(const struct path *path, struct path_counters *c)
 {
 	*c = (struct path_counters){
-		.logins = ((const struct t_path *)path)->starts};
+		.logins = ((const struct t_path *)path)->starts,
+		.digest_errors = ((const struct t_path *)path)->digest_errors};
 }
 
 static void path_is_freed(struct path *path)
@@ -257,6 +305,9 @@ static const struct path_ops ops = {
 	.stop = stop,
 	.submit = submit,
 	.fence = fence,
+	.abort = abort_one,
+	.probe = probe,
+	.heard = heard,
 	.facts = facts,
 	.counters = counters,
 	.free = path_is_freed,

@@ -31,13 +31,20 @@ struct t_path {
 	struct t_lun *lun;
 	struct path_down *refusal; /* what start() gets; NULL: it comes up */
 	uint64_t latency;          /* ns of every command */
-	bool hold;                 /* commands stay; t_path_go() */
+	bool hold;                 /* commands stay, but for TEST UNIT READY;
+				    * t_path_go() */
+	bool dead;                 /* that one stays too; pings are answered */
+	bool silent;               /* nothing comes back */
+	bool deaf;                 /* an abort has no effect */
+	unsigned drop;             /* so many reads and writes are lost */
 	bool stopped;              /* a start hangs; t_path_continue() */
 	int fence_error;           /* what its fences say when it is up */
 	uint32_t max_transfer;
 	/* To look at: */
 	bool up;
 	unsigned starts, submitted, open, fences;
+	unsigned probes, asks, aborts; /* asks: TEST UNIT READY */
+	uint64_t heard, digest_errors;
 	unsigned nghosts;
 	struct t_ghost ghosts[T_PATH_GHOSTS];
 	TAILQ_HEAD(, path_fence) asked;

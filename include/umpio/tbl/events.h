@@ -11,12 +11,22 @@
 X(PATH_UP, "path-up",
 	"a path is active, for the first time or again: it is logged in, and "
 	"leads to the right LUN")
+X(PATH_SUSPECTED, "path-suspected",
+	"a path that owes an answer is silent, and is asked for a sign of life")
 X(PATH_FAILED, "path-failed",
 	"a path carries no I/O any more, or could not be brought up")
 X(PATH_MISMATCHED, "path-mismatched",
 	"a path leads to another LUN than the device, and is kept out")
 X(PATH_REFUSED, "path-refused",
 	"a path leads to no LUN that can be served, and is kept out")
+X(PATH_HELD_DOWN, "path-held-down",
+	"a path was lost 3 times within 60s; for a while it is used only when "
+	"no other is left")
+X(PATH_MARGINAL, "path-marginal",
+	"a path has many faults, or is far slower than the others; for a while "
+	"it is used only when no other is left")
+X(PATH_TRUSTED, "path-trusted",
+	"a path that was held down or marginal is used like the others again")
 X(PATH_DISABLED, "path-disabled", "a path was taken out of use by command")
 X(PATH_ENABLED, "path-enabled", "a path was given back by command")
 X(PATH_FAULT, "path-fault",

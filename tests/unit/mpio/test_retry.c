@@ -110,7 +110,7 @@ Test(retry, transport)
 	r.error = -ETIMEDOUT;
 	for (int i = 0; i < 3; i++) {
 		v = retry_judge(IO_WRITE, &r, &h, 1);
-		cr_assert(v.action == RETRY_ELSEWHERE && v.path_bad);
+		cr_assert(v.action == RETRY_ELSEWHERE && !v.path_bad);
 	}
 	cr_assert_eq(retry_judge(IO_WRITE, &r, &h, 1).action, RETRY_FAIL);
 }
