@@ -10,6 +10,7 @@
 #include "api_fault.h"
 #include "api_wait.h"
 #include "daemon.h"
+#include "events.h"
 
 struct device *call_device(struct daemon *d, struct control_call *call,
 	struct json_object *request)
@@ -219,6 +220,7 @@ const struct control_command api_commands[] = {
 	{"detach", run_detach},
 	{"path", run_path},
 	{"fault", api_fault},
+	{"events", api_events},
 	{"reload", run_reload},
 	{NULL, NULL},
 };

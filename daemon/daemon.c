@@ -11,6 +11,7 @@
 #include "activation.h"
 #include "api.h"
 #include "api_wait.h"
+#include "events.h"
 #include "notify.h"
 
 struct device *daemon_find(const struct daemon *d, const char *name)
@@ -204,7 +205,8 @@ static int daemon_init(struct daemon *d)
 	if (!d->loop)
 		return -ENOMEM;
 	d->shutdown_timer = loop_timer_new(d->loop, on_shutdown_timeout, d);
-	if (!d->shutdown_timer || daemon_signals(d) < 0)
+	d->events = events_new(d->loop);
+	if (!d->shutdown_timer || !d->events || daemon_signals(d) < 0)
 		return -ENOMEM;
 	instance = settings_text(d->settings, NULL, SET_INSTANCE);
 	d->instance = strdup(instance ? instance : d->control_path);
@@ -215,6 +217,7 @@ static int daemon_init(struct daemon *d)
 static void daemon_fini(struct daemon *d)
 {
 	api_wait_stop(d);
+	events_free(d->events);
 	control_server_free(d->control);
 	worker_free(d->worker);
 	loop_timer_free(d->shutdown_timer);

@@ -18,6 +18,7 @@
 #include "worker.h"
 
 struct control_server;
+struct events;
 
 enum exit_status { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -34,6 +35,7 @@ struct daemon {
 	TAILQ_HEAD(, device) devices;
 	LIST_HEAD(, isns_watch) watches;
 	LIST_HEAD(, waiter) waiters; /* api_wait.c */
+	struct events *events;
 	struct loop_signal *signals[3];
 	struct loop_timer *shutdown_timer;
 	bool stopping, stopping_now;

@@ -9,6 +9,7 @@
 #include <umpio/base/units.h>
 
 #include "daemon.h"
+#include "events.h"
 
 #define DEVICE_PATIENCE (10 * NS_PER_S)  /* A1: no path up within 10 s */
 #define DEVICE_SETTLE   (50 * NS_PER_MS) /* for the paths beside the first */
@@ -140,16 +141,16 @@ static void on_ready(void *arg, uint64_t size)
 
 /* mpio has logged it. A person who named two LUNs by mistake is not served
  * whichever of them answered first. */
-static void on_event(void *arg, int path, const char *event, const char *reason)
+static void on_event(void *arg, const struct event *event)
 {
 	struct device *dev = arg;
 
-	(void)path;
-	if (reason[0] && dev->state <= DEVICE_CONNECTING)
-		snprintf(dev->why, sizeof dev->why, "%s", reason);
+	if (event->reason[0] && dev->state <= DEVICE_CONNECTING)
+		snprintf(dev->why, sizeof dev->why, "%s", event->reason);
 	if (dev->strict && dev->state < DEVICE_SERVING &&
-		strcmp(event, "path-mismatched") == 0)
-		device_give_up(dev, -EINVAL, reason);
+		strcmp(event->word, "path-mismatched") == 0)
+		device_give_up(dev, -EINVAL, event->reason);
+	events_add(dev->daemon->events, dev->plan->name, event);
 	daemon_changed(dev->daemon, dev);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <umpio/base/log.h>
 
+#include "events.h"
 #include "listener.h"
 #include "plan.h"
 
@@ -47,8 +48,7 @@ void unit_free(struct unit *u)
 struct unit_note {
 	struct job job;
 	struct unit *unit;
-	const char *event; /* NULL: hopeless */
-	int path;
+	struct event event; /* word NULL: hopeless */
 	char reason[UNIT_REASON_MAX];
 };
 
@@ -57,15 +57,26 @@ static void note_done(struct job *job)
 	struct unit_note *note = (struct unit_note *)job;
 	struct unit *u = note->unit;
 
-	if (note->event)
-		u->events->event(u->arg, note->path, note->event, note->reason);
+	if (note->event.word)
+		u->events->event(u->arg, &note->event);
 	else
 		u->events->hopeless(u->arg, note->reason);
 	free(note);
 }
 
+/* Since the path's last byte. */
+static uint64_t silence(const struct unit *u, int path)
+{
+	struct mpath_info info;
+
+	for (unsigned n = 0; mpdev_path_info(u->dev, n, &info); n++)
+		if (info.id == path && info.heard)
+			return loop_now(worker_loop(u->worker)) - info.heard;
+	return EVENT_NEVER;
+}
+
 static void unit_tell(
-	struct unit *u, int path, const char *event, const char *reason)
+	struct unit *u, int path, const char *word, const char *reason)
 {
 	struct unit_note *note = calloc(1, sizeof *note);
 
@@ -75,9 +86,12 @@ static void unit_tell(
 	}
 	note->job.done = note_done;
 	note->unit = u;
-	note->event = event;
-	note->path = path;
 	snprintf(note->reason, sizeof note->reason, "%s", reason);
+	note->event = (struct event){.path = path,
+		.word = word,
+		.reason = note->reason,
+		.silent = silence(u, path)};
+	clock_gettime(CLOCK_REALTIME, &note->event.at);
 	worker_tell(u->worker, &note->job);
 }
 

@@ -14,6 +14,7 @@
 #include <umpio/frontend.h>
 #include <umpio/mpio.h>
 
+struct event;
 struct iscsi_config;
 struct json_object;
 struct plan_path;
@@ -28,8 +29,7 @@ struct unit_events {
 	/* First usable path. */
 	void (*ready)(void *arg, uint64_t size);
 	/* As mpdev_events.event. */
-	void (*event)(
-		void *arg, int path, const char *event, const char *reason);
+	void (*event)(void *arg, const struct event *event);
 	void (*hopeless)(void *arg, const char *reason);
 	/* The kernel has ended the block file number `n` of the plan (umount,
 	 * abort); the device goes on without it. */

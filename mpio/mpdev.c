@@ -302,6 +302,7 @@ bool mpdev_path_info(
 	damping_info(mp, info);
 	path_facts(mp->path, &info->facts);
 	path_counters(mp->path, &info->counters);
+	info->heard = path_heard(mp->path);
 	fault_text(&info->facts, info->fault, sizeof info->fault);
 	return true;
 }

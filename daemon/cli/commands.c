@@ -36,6 +36,12 @@ static const struct arg_option fault_options[] = {
 	{0},
 };
 
+static const struct arg_option events_options[] = {
+	{"lines", 'n', "N"},
+	{"no-follow", 0, NULL},
+	{0},
+};
+
 static const struct arg_option no_options[] = {{0}};
 
 #define ANY 1024
@@ -45,6 +51,14 @@ const struct command commands[] = {
 		NULL, 0, 1, no_options, cmd_status},
 	{"stats", "[DEVICE]", "recovery counters and latencies of each path",
 		NULL, 0, 1, no_options, cmd_stats},
+	{"events", "[DEVICE] [-n N] [--no-follow]",
+		"what has happened to devices and paths, and what happens",
+		"  -n, --lines N   begin with the last N events of the 256 "
+		"that "
+		"are kept;\n"
+		"                  default 10, with --no-follow all\n"
+		"  --no-follow     end then\n",
+		0, 1, events_options, cmd_events},
 	{"wait", "DEVICE [--paths N] [--timeout S]",
 		"wait until N paths (default 1) of a device are active",
 		"  --paths N     how many paths\n"
@@ -92,7 +106,6 @@ const struct command commands[] = {
 		1, 1, discover_options, cmd_discover},
 	{.name = "set", .synopsis = ""},
 	{.name = "abort", .synopsis = ""},
-	{.name = "events", .synopsis = ""},
 	{.name = "top", .synopsis = ""},
 	{.name = "upgrade", .synopsis = ""},
 	{.name = "pr", .synopsis = ""},

@@ -28,6 +28,7 @@ int cmd_attach(struct cli *cli);
 int cmd_detach(struct cli *cli);
 int cmd_path(struct cli *cli);
 int cmd_fault(struct cli *cli);
+int cmd_events(struct cli *cli);
 int cmd_reload(struct cli *cli);
 int cmd_discover(struct cli *cli);
 

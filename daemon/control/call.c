@@ -31,6 +31,11 @@ void call_orphan(struct control_call *call)
 	call->owner = NULL;
 }
 
+bool control_call_is_orphan(const struct control_call *call)
+{
+	return call->owner == NULL;
+}
+
 void control_reply(struct control_call *call, struct json_object *reply)
 {
 	if (call->owner)

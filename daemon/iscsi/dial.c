@@ -24,6 +24,7 @@ struct dial {
 	unsigned tried; /* portals that are through */
 	struct addr addrs[ADDRS_MAX];
 	int naddrs, at;
+	bool swallowed; /* the attempt under way: nothing was sent */
 	struct stream_resolve *resolve;
 	struct stream_connect *connect;
 	struct loop_timer *timer;
@@ -86,7 +87,8 @@ static void try_address(struct dial *d)
 		return;
 	}
 	loop_timer_set(d->timer, d->plan.timeout);
-	if (d->plan.blackhole)
+	d->swallowed = d->plan.blackhole;
+	if (d->swallowed)
 		return;
 	d->connect = stream_connect(
 		d->loop, &d->addrs[d->at], &options, connected, d);
@@ -154,6 +156,7 @@ static void timed_out(void *arg)
 		next_portal(d);
 		return;
 	}
+	d->swallowed = false;
 	stream_connect_cancel(d->connect);
 	connected(d, NULL, -ETIMEDOUT);
 }
@@ -177,6 +180,15 @@ struct dial *dial_new(struct loop *loop, const struct dial_plan *plan,
 	}
 	loop_post(loop, &d->next);
 	return d;
+}
+
+void dial_set_blackhole(struct dial *d, bool blackhole)
+{
+	if (!d)
+		return;
+	d->plan.blackhole = blackhole;
+	if (d->swallowed && !blackhole)
+		try_address(d);
 }
 
 void dial_cancel(struct dial *d)

@@ -35,6 +35,10 @@ struct dial;
 struct dial *dial_new(struct loop *loop, const struct dial_plan *plan,
 	dial_fn *done, void *arg);
 
+/* Changes plan.blackhole under way: an attempt that was swallowed is made now,
+ * as TCP sends its SYN again. NULL is allowed. */
+void dial_set_blackhole(struct dial *dial, bool blackhole);
+
 /* Gives up; `done` is not called. NULL is allowed. */
 void dial_cancel(struct dial *dial);
 

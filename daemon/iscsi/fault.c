@@ -137,5 +137,9 @@ int session_fault(struct session *s, const struct path_fault *fault)
 		set_way(&s->faults.in, &s->faults.spoil_in, fault);
 	if (fault->out)
 		set_way(&s->faults.out, &s->faults.spoil_out, fault);
+	dial_set_blackhole(s->dial, faults_blackhole(&s->faults));
+	for (unsigned i = 0; i < s->nlegs; i++)
+		dial_set_blackhole(
+			s->legs[i].dial, faults_blackhole(&s->faults));
 	return each_conn(s, conn_take_faults);
 }

@@ -11,6 +11,7 @@
 #ifndef UMPIO_CONTROL_H
 #define UMPIO_CONTROL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,9 @@ struct control_call;
 void control_reply(struct control_call *call, struct json_object *reply);
 void control_fail(struct control_call *call, enum control_code code,
 	const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* True when the client has gone: a reply would be dropped. */
+bool control_call_is_orphan(const struct control_call *call);
 
 /* A command may answer at once or later. `request` is the server's and lives
  * until the reply. A client that goes away meanwhile is no matter: the call

@@ -166,6 +166,7 @@ struct mpath_info {
 	char marginal_reason[96];
 	struct path_facts facts;
 	struct path_counters counters;
+	uint64_t heard; /* loop_now() of its last byte; 0: none came */
 	uint32_t inflight;
 	uint64_t reads, writes, read_bytes, write_bytes, errors, failovers;
 	const struct histogram *read_latency, *write_latency;
