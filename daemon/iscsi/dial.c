@@ -51,6 +51,8 @@ static void finish(struct dial *d, struct stream *s)
 	void *arg = d->arg;
 	char why[DIAL_WHY_MAX];
 
+	if (!s)
+		gate_leave(d->plan.pass);
 	memcpy(why, d->why, sizeof why);
 	dial_free(d);
 	done(arg, s, portal, why);
@@ -131,7 +133,7 @@ static void resolved(void *arg, const struct addr *addrs, int n, int err)
 	try_address(d);
 }
 
-static void try_portal(void *arg)
+static void resolve(void *arg)
 {
 	struct dial *d = arg;
 
@@ -141,6 +143,21 @@ static void try_portal(void *arg)
 	if (d->resolve)
 		return;
 	loop_timer_stop(d->timer);
+	failed(d, "cannot find its address", -ENOMEM);
+	next_portal(d);
+}
+
+static void try_portal(void *arg)
+{
+	struct dial *d = arg;
+	const struct endpoint *portal = &d->plan.portals[portal_index(d)];
+
+	if (!d->plan.pass) {
+		resolve(d);
+		return;
+	}
+	if (gate_enter(d->plan.pass, d->loop, portal, resolve, d) == 0)
+		return;
 	failed(d, "cannot find its address", -ENOMEM);
 	next_portal(d);
 }
@@ -198,5 +215,6 @@ void dial_cancel(struct dial *d)
 	stream_resolve_cancel(d->resolve);
 	if (d->connect)
 		stream_connect_cancel(d->connect);
+	gate_leave(d->plan.pass);
 	dial_free(d);
 }

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <umpio/base/addr.h>
 
+#include "gate.h"
+
 struct loop;
 struct stream;
 
@@ -21,6 +23,9 @@ struct dial_plan {
 	const char *interface; /* as struct stream_options has it; not copied */
 	uint64_t timeout;      /* ns for each address */
 	bool blackhole;        /* a fault: no attempt is answered */
+	/* With a stream it is inside the portal's gate until its owner takes it
+	 * out. NULL: no gate is looked at. */
+	struct gate_pass *pass;
 };
 
 /* Once, later: the stream, which is the callee's, and the index of its portal;

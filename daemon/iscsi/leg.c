@@ -90,6 +90,7 @@ void legs_stop(struct session *s, bool abort)
 		if (leg->timer)
 			loop_timer_stop(leg->timer);
 		dial_cancel(leg->dial);
+		gate_leave(&leg->pass);
 		if (leg->conn && s->heard < leg->conn->heard)
 			s->heard = leg->conn->heard;
 		conn_free(leg->conn, abort);
@@ -185,6 +186,7 @@ void leg_dial(struct leg *leg)
 	struct dial_plan plan = {.portals = {s->plan.portals[leg->portal]},
 		.nportals = 1,
 		.interface = s->config->interface,
+		.pass = &leg->pass,
 		.timeout = s->config->timeouts.connect,
 		.blackhole = faults_blackhole(&s->faults)};
 
@@ -243,6 +245,7 @@ void leg_joined(struct leg *leg)
 	struct login *l = &leg->conn->login;
 
 	loop_timer_stop(leg->timer);
+	gate_leave(&leg->pass);
 	put_tag(s, &leg->login);
 	window_update(&s->window, l->exp_cmd_sn, l->max_cmd_sn);
 	login_fini(l);
@@ -279,6 +282,7 @@ void leg_drop_conn(struct leg *leg)
 	struct conn *c = leg->conn;
 
 	put_tag(s, &leg->login);
+	gate_leave(&leg->pass);
 	if (!c)
 		return;
 	put_tag(s, &c->ping);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "gate.h"
 #include "reassign.h"
 
 struct conn;
@@ -66,7 +67,8 @@ struct leg {
 	uint16_t cid;     /* of `conn`, or of the next one */
 	struct conn *conn;
 	struct dial *dial;
-	struct task *login; /* its tag */
+	struct gate_pass pass; /* while it dials and logs in */
+	struct task *login;    /* its tag */
 	struct loop_timer *timer;
 	unsigned failures;        /* attempts to connect in a row */
 	struct reassign reassign; /* under way on `conn` */

@@ -52,6 +52,7 @@ void session_fini(struct session *s)
 	loop_timer_free(s->timer);
 	loop_timer_free(s->tick);
 	dial_cancel(s->dial);
+	gate_leave(&s->pass);
 	stream_abort(s->stream);
 	if (!s->managed)
 		conn_free(s->conn, true);

@@ -106,6 +106,7 @@ struct session {
 	uint64_t leave_limit; /* ns until the logout that the target wants */
 
 	struct dial *dial;
+	struct gate_pass pass; /* while it dials and logs in */
 	struct dial_plan plan;
 	struct endpoint hops[SESSION_HOPS_MAX + 1]; /* [0]: the portal */
 	unsigned nhops;

@@ -68,6 +68,7 @@ static void end(struct session *s)
 	s->tick_fast = false;
 	dial_cancel(s->dial);
 	s->dial = NULL;
+	gate_leave(&s->pass);
 	stream_abort(s->stream);
 	s->stream = NULL;
 	if (s->conn && s->heard < s->conn->heard)
@@ -97,6 +98,7 @@ static void start(struct session *s)
 	s->was_up = s->clean = s->escalated = false;
 	s->plan.interface = s->config->interface;
 	s->plan.timeout = s->config->timeouts.connect;
+	s->plan.pass = &s->pass;
 	s->plan.blackhole = faults_blackhole(&s->faults);
 	if (s->plan.nportals == 0) {
 		s->plan.nportals = s->config->nportals;
@@ -152,6 +154,7 @@ static void come_up(struct session *s)
 	struct login *l = &s->conn->login;
 
 	loop_timer_stop(s->timer);
+	gate_leave(&s->pass);
 	s->params = l->session;
 	s->tsih = l->tsih;
 	s->tpgt = l->keys.tpgt;
@@ -185,6 +188,7 @@ static bool follow(struct session *s, const struct login *l)
 	struct dial_plan plan = {.portals = {l->redirect.at},
 		.nportals = 1,
 		.interface = s->config->interface,
+		.pass = &s->pass,
 		.timeout = s->config->timeouts.connect};
 
 	if (s->nhops > SESSION_HOPS_MAX)
@@ -211,6 +215,7 @@ static void log_in_weaker(struct session *s)
 	struct dial_plan plan = {.portals = {s->hops[s->nhops - 1]},
 		.nportals = 1,
 		.interface = s->config->interface,
+		.pass = &s->pass,
 		.timeout = s->config->timeouts.connect};
 	char portal[ENDPOINT_TEXT_MAX];
 
