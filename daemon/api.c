@@ -10,6 +10,7 @@
 #include "api_fault.h"
 #include "api_wait.h"
 #include "daemon.h"
+#include "device_set.h"
 #include "events.h"
 
 struct device *call_device(struct daemon *d, struct control_call *call,
@@ -73,6 +74,8 @@ static void survey_device(
 	if (view == UNIT_STATUS) {
 		json_object_object_add(o, "nbd", texts(dev->plan, true));
 		json_object_object_add(o, "fuse", texts(dev->plan, false));
+		if (dev->changes)
+			json_object_object_add(o, "set", device_changes(dev));
 	}
 	json_object_array_add(s->devices, o);
 	s->waiting++;
@@ -195,6 +198,54 @@ static void run_path(
 			path->id, on_path_done, call);
 }
 
+/* abort */
+
+static void on_aborted(void *arg, int err, void *about)
+{
+	struct control_call *call = about;
+
+	(void)arg;
+	if (err == -EINVAL)
+		control_fail(call, CONTROL_FAILED,
+			"a path is active, so nothing is held for want of one; "
+			"`umpio status` shows it");
+	else if (err < 0)
+		control_fail(call, CONTROL_FAILED, "abort: %s", strerror(-err));
+	else
+		control_reply(call, json_object_new_object());
+}
+
+static void run_abort(
+	void *arg, struct control_call *call, struct json_object *request)
+{
+	struct device *dev = call_device(arg, call, request);
+
+	if (dev)
+		unit_abort(dev->unit, on_aborted, call);
+}
+
+/* set */
+
+static void run_set(
+	void *arg, struct control_call *call, struct json_object *request)
+{
+	struct device *dev = call_device(arg, call, request);
+	struct json_object *values = NULL;
+	char why[512];
+
+	if (!dev)
+		return;
+	json_object_object_get_ex(request, "values", &values);
+	if (dev->state == DEVICE_CLOSING)
+		control_fail(call, CONTROL_FAILED,
+			"device %s is being detached", dev->plan->name);
+	else if (device_set(dev, values, why, sizeof why) < 0)
+		control_fail(
+			call, CONTROL_USAGE, "%s; nothing was changed", why);
+	else
+		control_reply(call, json_object_new_object());
+}
+
 /* reload */
 
 static void run_reload(
@@ -221,6 +272,8 @@ const struct control_command api_commands[] = {
 	{"path", run_path},
 	{"fault", api_fault},
 	{"events", api_events},
+	{"set", run_set},
+	{"abort", run_abort},
 	{"reload", run_reload},
 	{NULL, NULL},
 };

@@ -73,9 +73,11 @@ static int set_all(struct section *s, struct json_object *request, char *why,
 	return set_options(s, request, why, why_size);
 }
 
-/* What the [daemon] section says holds for attached devices as well. */
+/* What the [daemon] section says holds for attached devices as well. With a
+ * plan, `*made` gets the settings that it was made of. */
 static struct plan *attach_plan(struct daemon *d, const char *name,
-	struct json_object *request, char *why, size_t why_size)
+	struct json_object *request, struct settings **made, char *why,
+	size_t why_size)
 {
 	struct settings *settings = settings_new();
 	struct section *own, *section;
@@ -96,7 +98,10 @@ static struct plan *attach_plan(struct daemon *d, const char *name,
 	if (set_all(section, request, why, why_size) == 0)
 		plan = plan_new(settings, section, &d->context, why, why_size);
 	settings->daemon = own;
-	settings_free(settings);
+	if (plan)
+		*made = settings;
+	else
+		settings_free(settings);
 	return plan;
 }
 
@@ -133,6 +138,7 @@ void api_attach(
 	const char *name = control_text(request, "name");
 	struct device *dev;
 	struct plan *plan;
+	struct settings *made;
 	char why[512];
 
 	if (!name || d->stopping) {
@@ -141,14 +147,22 @@ void api_attach(
 			     : "attach: wants a name and URLs");
 		return;
 	}
-	plan = attach_plan(d, name, request, why, sizeof why);
+	plan = attach_plan(d, name, request, &made, why, sizeof why);
 	if (!plan) {
 		control_fail(call, CONTROL_USAGE, "%s", why);
 		return;
 	}
 	dev = daemon_find(d, name);
-	if (dev)
+	if (dev) {
+		settings_free(made);
 		attach_again(dev, plan, call);
-	else if (!device_open(d, plan, false, true, on_attached, call))
-		control_fail(call, CONTROL_FAILED, "out of memory");
+		return;
+	}
+	dev = device_open(d, plan, false, true, on_attached, call);
+	if (dev) {
+		dev->made = made;
+		return;
+	}
+	settings_free(made);
+	control_fail(call, CONTROL_FAILED, "out of memory");
 }

@@ -2,6 +2,7 @@
 #include "device.h"
 
 #include <errno.h>
+#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,8 @@ static void device_free(struct device *dev)
 	free(dev->mounts);
 	plan_free(dev->plan);
 	plan_free(dev->next);
+	settings_free(dev->made);
+	json_object_put(dev->changes);
 	free(dev);
 }
 
@@ -305,12 +308,51 @@ static bool plan_has_equal(
 	return false;
 }
 
+/* `now` takes the place of `old`, with which it agrees but for what the next
+ * login uses. */
+static void device_renew_path(
+	struct device *dev, unsigned at, struct plan_path *now)
+{
+	struct plan_path *old = dev->plan->paths[at];
+
+	now->id = old->id;
+	now->discovered = old->discovered;
+	now->isns = old->isns;
+	dev->plan->paths[at] = now;
+	unit_set_chap(dev->unit, now);
+	plan_path_free(old);
+}
+
+/* Credentials do not make another path. One that was discovered has those of
+ * the first. */
+static void device_update_chap(struct device *dev, struct plan *plan)
+{
+	for (unsigned i = 0; i < dev->plan->npaths; i++) {
+		struct plan_path *old = dev->plan->paths[i], *now = NULL;
+
+		if (old->id < 0)
+			continue;
+		if (old->discovered)
+			now = plan_path_at(plan->paths[0], plan->name,
+				&old->config.portals[0], &dev->daemon->context);
+		for (unsigned j = 0; j < plan->npaths && !now; j++)
+			if (plan_path_alike(plan->paths[j], old))
+				now = plan_path_copy(plan->paths[j]);
+		if (now && plan_path_alike(now, old) &&
+			!plan_path_equal(now, old))
+			device_renew_path(dev, i, now);
+		else
+			plan_path_free(now);
+	}
+}
+
 /* Paths are added before others go, so that I/O has somewhere to run. */
 static void device_update_paths(struct device *dev, struct plan *plan)
 {
 	struct plan *old = dev->plan;
 	unsigned before = old->npaths;
 
+	device_update_chap(dev, plan);
 	for (unsigned i = plan->npaths; i-- > 0;) {
 		struct plan_path *path = plan->paths[i];
 

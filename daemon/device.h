@@ -14,6 +14,8 @@
 #include "unit.h"
 
 struct daemon;
+struct json_object;
+struct settings;
 
 #define DEVICE_STATES(X)                                                       \
 	X(STARTING)   /* the unit is being made */                             \
@@ -42,9 +44,11 @@ struct device {
 	struct isns_watch *watch; /* the server that it follows */
 	unsigned discover_at;     /* the path whose portal is asked next */
 	bool discover_with_chap;
-	uint64_t size;             /* when it came up */
-	char why[UNIT_REASON_MAX]; /* last reason for not being up */
-	int err;                   /* of the opening that failed */
+	uint64_t size;               /* when it came up */
+	char why[UNIT_REASON_MAX];   /* last reason for not being up */
+	int err;                     /* of the opening that failed */
+	struct settings *made;       /* of what; NULL: of the daemon's */
+	struct json_object *changes; /* by `umpio set`; NULL: none */
 	struct plan *next; /* with which a restarted device opens again */
 
 	/* Once each, on the control loop; NULL when nobody waits. */

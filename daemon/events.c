@@ -13,9 +13,10 @@
 #include "daemon.h"
 #include "timeline.h"
 
-#define FOLLOWERS_MAX 8 /* who wait at once; the control socket has 16 places  \
-			 */
-#define PATIENCE      (20 * NS_PER_S) /* of one that waits */
+#define FOLLOWERS_MAX                                                          \
+	8 /* who wait at once; the control socket has 16 places                \
+	   */
+#define PATIENCE (20 * NS_PER_S) /* of one that waits */
 
 struct follower {
 	struct events *events;

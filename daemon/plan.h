@@ -70,11 +70,15 @@ void plan_free(struct plan *plan); /* clears secrets; NULL is allowed */
  * memory. */
 struct plan_path *plan_path_at(const struct plan_path *path, const char *device,
 	const struct endpoint *portal, const struct plan_context *context);
+struct plan_path *plan_path_copy(const struct plan_path *path);
 void plan_path_free(struct plan_path *path);
 
 /* True when both lead to the same LUN of the same target over the same portal
  * as the same initiator, with the same parameters. */
 bool plan_path_equal(const struct plan_path *a, const struct plan_path *b);
+
+/* The same but for the credentials. */
+bool plan_path_alike(const struct plan_path *a, const struct plan_path *b);
 
 /* True when it goes to `portal`, perhaps among others. */
 bool plan_path_has_portal(

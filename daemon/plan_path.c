@@ -58,8 +58,7 @@ void plan_path_identify(struct plan_path *path, const char *device,
 		endpoint_text(&path->config.portals[0], portal), 0);
 }
 
-struct plan_path *plan_path_at(const struct plan_path *from, const char *device,
-	const struct endpoint *portal, const struct plan_context *context)
+struct plan_path *plan_path_copy(const struct plan_path *from)
 {
 	struct plan_path *path = plan_path_new();
 	struct iscsi_config *to;
@@ -88,8 +87,18 @@ struct plan_path *plan_path_at(const struct plan_path *from, const char *device,
 		plan_path_free(path);
 		return NULL;
 	}
-	to->portals[0] = *portal;
-	to->nportals = 1;
+	return path;
+}
+
+struct plan_path *plan_path_at(const struct plan_path *from, const char *device,
+	const struct endpoint *portal, const struct plan_context *context)
+{
+	struct plan_path *path = plan_path_copy(from);
+
+	if (!path)
+		return NULL;
+	path->config.portals[0] = *portal;
+	path->config.nportals = 1;
 	plan_path_identify(path, device, context);
 	return path;
 }
@@ -150,12 +159,17 @@ bool plan_path_same_way(const struct plan_path *a, const struct plan_path *b)
 	       memcmp(a->config.lun, b->config.lun, sizeof a->config.lun) == 0;
 }
 
-bool plan_path_equal(const struct plan_path *a, const struct plan_path *b)
+bool plan_path_alike(const struct plan_path *a, const struct plan_path *b)
 {
 	return plan_path_same_way(a, b) && plan_path_same_way(b, a) &&
 	       a->config.spread == b->config.spread &&
 	       text_equal(a->config.initiator_name, b->config.initiator_name) &&
 	       text_equal(a->config.interface, b->config.interface) &&
-	       chap_equal(&a->config.chap, &b->config.chap) &&
 	       offer_equal(&a->config.offer, &b->config.offer);
+}
+
+bool plan_path_equal(const struct plan_path *a, const struct plan_path *b)
+{
+	return plan_path_alike(a, b) &&
+	       chap_equal(&a->config.chap, &b->config.chap);
 }

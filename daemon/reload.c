@@ -4,6 +4,7 @@
  * mistake changes nothing. Devices that were attached by hand stay as they are.
  */
 #include <errno.h>
+#include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 #include <umpio/base/log.h>
@@ -80,9 +81,11 @@ static void take_over(struct daemon *d, struct plans *p)
 	for (unsigned i = 0; i < p->n; i++) {
 		struct device *dev = daemon_find(d, p->plan[i]->name);
 
-		if (dev)
+		if (dev) {
+			json_object_put(dev->changes);
+			dev->changes = NULL;
 			device_update(dev, p->plan[i]);
-		else if (!device_open(d, p->plan[i], true, false, NULL, NULL))
+		} else if (!device_open(d, p->plan[i], true, false, NULL, NULL))
 			log_error("reload: out of memory for a device");
 		p->plan[i] = NULL;
 	}

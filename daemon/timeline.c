@@ -35,7 +35,7 @@ static const struct {
 	{"path-failed", STEP_DECLARED},
 	{"tasks-moved", STEP_MOVED},
 	{"tasks-resumed", STEP_COMPLETED},
-	{"path-fenced", STEP_FENCED},
+	{"fenced", STEP_FENCED},
 };
 
 struct timeline {

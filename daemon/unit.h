@@ -69,6 +69,13 @@ void unit_path(struct unit *unit, enum unit_path_verb verb, int id,
 void unit_fault(struct unit *unit, int id, const struct path_fault *fault,
 	void (*done)(void *arg, int err, void *about), void *about);
 
+/* The credentials of `path` are used from its next login on; copied. */
+void unit_set_chap(struct unit *unit, const struct plan_path *path);
+
+/* As mpdev_abort_held(). */
+void unit_abort(struct unit *unit,
+	void (*done)(void *arg, int err, void *about), void *about);
+
 /* Changes what may change in a live device; the texts are copied. */
 void unit_set_options(struct unit *unit, const struct mpdev_options *options);
 

@@ -144,6 +144,63 @@ void unit_fault(struct unit *u, int id, const struct path_fault *fault,
 	worker_run(u->worker, &call->job);
 }
 
+static void abort_work(struct job *job)
+{
+	struct unit_call *call = (struct unit_call *)job;
+	struct unit *u = call->unit;
+
+	call->result =
+		u->dev && !u->draining ? mpdev_abort_held(u->dev) : -ESHUTDOWN;
+}
+
+void unit_abort(struct unit *u, void (*done)(void *arg, int err, void *about),
+	void *about)
+{
+	struct unit_call *call = call_new(u, abort_work, call_done);
+
+	if (!call) {
+		done(u->arg, -ENOMEM, about);
+		return;
+	}
+	call->done = done;
+	call->about = about;
+	worker_run(u->worker, &call->job);
+}
+
+/* A plan's path carries the credentials over: it knows how to own them. */
+static void chap_work(struct job *job)
+{
+	struct unit_call *call = (struct unit_call *)job;
+	struct unit *u = call->unit;
+	struct path *path = u->dev ? mpdev_path(u->dev, call->id) : NULL;
+
+	if (path && iscsi_path_set_chap(path, &call->path->config.chap) < 0)
+		log_error("%s: out of memory for credentials", u->plan->name);
+}
+
+static void chap_done(struct job *job)
+{
+	struct unit_call *call = (struct unit_call *)job;
+
+	plan_path_free((struct plan_path *)call->path);
+	free(call);
+}
+
+void unit_set_chap(struct unit *u, const struct plan_path *path)
+{
+	struct unit_call *call = call_new(u, chap_work, chap_done);
+	struct plan_path *copy = call ? plan_path_copy(path) : NULL;
+
+	if (!copy) {
+		log_error("%s: out of memory for credentials", u->plan->name);
+		free(call);
+		return;
+	}
+	call->id = path->id;
+	call->path = copy;
+	worker_run(u->worker, &call->job);
+}
+
 static void options_work(struct job *job)
 {
 	struct unit_call *call = (struct unit_call *)job;

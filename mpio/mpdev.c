@@ -213,6 +213,13 @@ struct mpath *mpdev_find(struct mpdev *dev, int id)
 	return NULL;
 }
 
+struct path *mpdev_path(struct mpdev *dev, int id)
+{
+	struct mpath *mp = mpdev_find(dev, id);
+
+	return mp ? mp->path : NULL;
+}
+
 int mpdev_remove_path(struct mpdev *dev, int id, bool drain)
 {
 	struct mpath *mp = mpdev_find(dev, id);

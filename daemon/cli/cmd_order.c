@@ -76,6 +76,31 @@ static bool add_option(
 	return true;
 }
 
+/* KEY=VALUE onto the list of pairs. False: said what is wrong. */
+static bool add_pair(
+	struct cli *cli, struct json_object *pairs, const char *text)
+{
+	struct json_object *pair;
+	char key[64], value[2 * PATH_MAX];
+	size_t len = strcspn(text, "=");
+
+	if (!text[len] || len == 0 || len >= sizeof key) {
+		cli_misuse(cli, "set: `%.64s` is not KEY=VALUE", text);
+		return false;
+	}
+	memcpy(key, text, len);
+	key[len] = '\0';
+	if (names_file(key))
+		absolute(text + len + 1, "", value, sizeof value);
+	else
+		snprintf(value, sizeof value, "%s", text + len + 1);
+	pair = json_object_new_array();
+	json_object_array_add(pair, json_object_new_string(key));
+	json_object_array_add(pair, json_object_new_string(value));
+	json_object_array_add(pairs, pair);
+	return true;
+}
+
 static bool add_given(struct cli *cli, struct json_object *request,
 	struct json_object *options)
 {
@@ -149,6 +174,28 @@ int cmd_fault(struct cli *cli)
 	cli_add(request, "path", words[n - 1]);
 	json_object_object_add(request, "in", json_object_new_boolean(in));
 	json_object_object_add(request, "out", json_object_new_boolean(out));
+	return cli_order(cli, request, 0);
+}
+
+int cmd_set(struct cli *cli)
+{
+	struct json_object *request = cli_request("set");
+
+	cli_add(request, "device", cli->args.words[0]);
+	for (unsigned i = 1; i < cli->args.nwords; i++)
+		if (!add_pair(cli, array_of(request, "values"),
+			    cli->args.words[i])) {
+			json_object_put(request);
+			return CLI_USAGE;
+		}
+	return cli_order(cli, request, 0);
+}
+
+int cmd_abort(struct cli *cli)
+{
+	struct json_object *request = cli_request("abort");
+
+	cli_add(request, "device", cli->args.words[0]);
 	return cli_order(cli, request, 0);
 }
 

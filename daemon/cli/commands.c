@@ -94,6 +94,17 @@ const struct command commands[] = {
 		"goes to it\n"
 		"  PATH                  HOST:PORT of its portal, or its id\n",
 		3, 4, fault_options, cmd_fault},
+	{"set", "NAME KEY=VALUE...",
+		"change settings of a live device, until the next reload",
+		"  KEY           policy, timers and whatever umpio.conf(5) "
+		"calls "
+		"live;\n"
+		"                portal (repeat it: they replace all), "
+		"chap-user, "
+		"chap-secret-file\n",
+		2, ANY, no_options, cmd_set},
+	{"abort", "NAME", "fail the requests that are held for want of a path",
+		NULL, 1, 1, no_options, cmd_abort},
 	{"reload", "", "read the daemon's configuration file again", NULL, 0, 0,
 		no_options, cmd_reload},
 	{"discover", "PORTAL [OPTIONS]",
@@ -104,8 +115,6 @@ const struct command commands[] = {
 		"  --chap-secret-file FILE   file with the CHAP secret, mode "
 		"0600\n",
 		1, 1, discover_options, cmd_discover},
-	{.name = "set", .synopsis = ""},
-	{.name = "abort", .synopsis = ""},
 	{.name = "top", .synopsis = ""},
 	{.name = "upgrade", .synopsis = ""},
 	{.name = "pr", .synopsis = ""},

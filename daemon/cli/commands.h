@@ -29,6 +29,8 @@ int cmd_detach(struct cli *cli);
 int cmd_path(struct cli *cli);
 int cmd_fault(struct cli *cli);
 int cmd_events(struct cli *cli);
+int cmd_set(struct cli *cli);
+int cmd_abort(struct cli *cli);
 int cmd_reload(struct cli *cli);
 int cmd_discover(struct cli *cli);
 

@@ -126,6 +126,9 @@ int mpdev_remove_path(struct mpdev *dev, int id, bool drain);
 int mpdev_disable_path(struct mpdev *dev, int id);
 int mpdev_enable_path(struct mpdev *dev, int id);
 
+/* The path of that id, for what only its maker knows how to do; NULL. */
+struct path *mpdev_path(struct mpdev *dev, int id);
+
 /* `umpio fault`: as path_fault(); -ENOENT: there is no such path. */
 int mpdev_fault_path(struct mpdev *dev, int id, const struct path_fault *fault);
 
