@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The way of an I/O through NBD server, mpio and iSCSI, between a client and a
+ * target that cost next to nothing, over streams in memory: no system calls, so
+ * instructions and time are the daemon's own.
+ *
+ *   inmem              lists the rows
+ *   inmem ROW COUNT    does COUNT I/Os after a few to warm up, and prints
+ *                      their number and the time that they took, in ns
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tests/lib/t_loop.h>
+#include <tests/lib/t_stream.h>
+#include <time.h>
+#include <umpio/base/log.h>
+#include <umpio/base/units.h>
+#include <umpio/frontend.h>
+#include <umpio/iscsi.h>
+#include <umpio/mpio.h>
+
+#include "lean_client.h"
+#include "lean_target.h"
+
+#define WARM_UP 4 /* times the depth */
+
+static const struct row {
+	const char *name;
+	struct lean_job job;
+	unsigned paths;
+	struct lean_options target;
+} rows[] = {
+#define KIB  (1u << 10)
+#define SPAN (16u << 20)
+#define SMALL_R                                                                \
+	{                                                                      \
+		false, 4 * KIB, 32, SPAN                                       \
+	}
+#define SMALL_W                                                                \
+	{                                                                      \
+		true, 4 * KIB, 32, SPAN                                        \
+	}
+#define LARGE_R                                                                \
+	{                                                                      \
+		false, 1024 * KIB, 8, SPAN                                     \
+	}
+#define LARGE_W                                                                \
+	{                                                                      \
+		true, 1024 * KIB, 8, SPAN                                      \
+	}
+	{"read-4k", SMALL_R, 1, {0}},
+	{"read-4k-qd1", {false, 4 * KIB, 1, SPAN}, 1, {0}},
+	{"read-4k-2-paths", SMALL_R, 2, {0}},
+	{"read-4k-64-paths", SMALL_R, 64, {0}},
+	{"read-4k-level-2", SMALL_R, 1, {.level2 = true}},
+	{"read-4k-digests", SMALL_R, 1, {.digests = true}},
+	{"write-4k", SMALL_W, 1, {0}},
+	{"write-4k-2-paths", SMALL_W, 2, {0}},
+	{"write-4k-level-2", SMALL_W, 1, {.level2 = true}},
+	{"read-1m", LARGE_R, 1, {0}},
+	{"read-1m-digests", LARGE_R, 1, {.digests = true}},
+	{"write-1m", LARGE_W, 1, {0}},
+	{"write-1m-digests", LARGE_W, 1, {.digests = true}},
+};
+
+static struct {
+	struct loop *loop;
+	struct lean_target *target;
+	struct mpdev *dev;
+	struct nbds_server *server;
+	struct lean_client *client;
+	bool removed, drained;
+} B;
+
+static void die(const char *what)
+{
+	fprintf(stderr, "inmem: %s\n", what);
+	exit(1);
+}
+
+static void on_ready(void *arg)
+{
+	(void)arg;
+}
+
+static void on_event(void *arg, int path, const char *event, const char *reason)
+{
+	(void)arg;
+	if (strcmp(event, "path-failed") == 0)
+		fprintf(stderr, "inmem: path %d: %s\n", path, reason);
+}
+
+static void on_hopeless(void *arg, const char *reason)
+{
+	(void)arg;
+	die(reason);
+}
+
+static void on_drained(void *arg, int err)
+{
+	(void)arg;
+	(void)err;
+	B.drained = true;
+}
+
+static const struct mpdev_events events = {
+	on_ready, on_event, on_hopeless, on_drained};
+
+static void on_removed(void *arg)
+{
+	(void)arg;
+	B.removed = true;
+}
+
+static bool is_up(void *arg)
+{
+	struct mpdev_snapshot s;
+
+	(void)arg;
+	mpdev_snapshot(B.dev, &s);
+	return s.state == MPDEV_UP;
+}
+
+static bool is_idle(void *arg)
+{
+	(void)arg;
+	return lean_client_idle(B.client);
+}
+
+static bool is_removed(void *arg)
+{
+	(void)arg;
+	return B.removed;
+}
+
+static bool is_drained(void *arg)
+{
+	(void)arg;
+	return B.drained;
+}
+
+static void wait_until(t_predicate *is_so, const char *what)
+{
+	if (!t_loop_run_until(B.loop, is_so, NULL, 3600 * NS_PER_S))
+		die(what);
+}
+
+static void add_path(const struct row *row, unsigned n)
+{
+	struct iscsi_config config;
+	struct path *path;
+
+	iscsi_config_init(&config);
+	config.initiator_name = "iqn.2026-01.org.example:bench";
+	config.target_name = "iqn.2026-01.org.example:lean";
+	config.nportals = 1;
+	snprintf(config.portals[0].host, sizeof config.portals[0].host,
+		"127.0.0.1");
+	config.portals[0].port = 3260;
+	config.isid[0] = 0x80;
+	config.isid[5] = (uint8_t)(n + 1);
+	config.offer.error_recovery_level = row->target.level2 ? 2 : 0;
+	path = iscsi_path_new(B.loop, &config);
+	if (!path || mpdev_add_path(B.dev, path, NULL) < 0)
+		die("no path");
+}
+
+static void set_up(const struct row *row)
+{
+	struct addr portal = t_addr("127.0.0.1:3260");
+	struct addr at = t_addr("127.0.0.1:10809");
+	const struct nbds_options nbd_options = {0};
+	struct mpdev_options options;
+	int err = 0;
+
+	mpdev_options_init(&options);
+	B.loop = loop_new();
+	B.target = lean_target_new(B.loop, &portal, &row->target);
+	B.dev = mpdev_new(B.loop, "d0", &options, &events, NULL);
+	B.server = nbds_server_new(B.loop, &at, -1, &nbd_options, &err);
+	if (!B.target || !B.dev || !B.server)
+		die("no memory");
+	for (unsigned n = 0; n < row->paths; n++)
+		add_path(row, n);
+	wait_until(is_up, "the paths do not come up");
+	nbds_export_add(B.server, "d0", mpdev_blkdev(B.dev), NULL);
+	B.client = lean_client_new(B.loop, &at, &row->job);
+	lean_client_run(B.client, WARM_UP * row->job.depth);
+	wait_until(is_idle, "no answer");
+}
+
+static void tear_down(void)
+{
+	lean_client_free(B.client);
+	nbds_export_remove(B.server, "d0", true, on_removed, NULL);
+	wait_until(is_removed, "the export does not go away");
+	mpdev_drain(B.dev, true);
+	wait_until(is_drained, "the paths do not go away");
+	mpdev_free(B.dev);
+	nbds_server_free(B.server);
+	lean_target_free(B.target);
+	loop_free(B.loop);
+}
+
+static uint64_t clock_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+static void run(const struct row *row, uint64_t count)
+{
+	uint64_t before;
+
+	log_setup(LOG_LEVEL_ERROR, false);
+	set_up(row);
+	before = clock_ns();
+	lean_client_run(B.client, count);
+	wait_until(is_idle, "no answer");
+	printf("%llu %llu\n", (unsigned long long)count,
+		(unsigned long long)(clock_ns() - before));
+	tear_down();
+}
+
+int main(int argc, char **argv)
+{
+	const unsigned n = sizeof rows / sizeof rows[0];
+
+	for (unsigned i = 0; i < n; i++)
+		if (argc < 2)
+			printf("%s %u\n", rows[i].name, rows[i].job.len);
+		else if (argc == 3 && strcmp(rows[i].name, argv[1]) == 0) {
+			run(&rows[i], strtoull(argv[2], NULL, 10));
+			return 0;
+		}
+	if (argc < 2)
+		return 0;
+	fprintf(stderr, "usage: inmem [ROW COUNT]; see the head of inmem.c\n");
+	return 2;
+}
