@@ -12,6 +12,7 @@
 #include <umpio/base/log.h>
 #include <umpio/base/units.h>
 #include <umpio/path.h>
+#include <umpio/scsi/disposition.h>
 
 #define BACKOFF_FIRST    (100 * NS_PER_MS)
 #define BACKOFF_MAX      (5 * NS_PER_S)
@@ -423,7 +424,17 @@ static void path_is_leaving(struct path *path)
 	mpath_input(path->owner, INPUT_LEAVE);
 }
 
+#define CHECK_CONDITION 0x02 /* SAM-5 5.3.1 */
+
+static void path_has_sense(struct path *path, const uint8_t *sense, size_t len)
+{
+	struct disposition d = disposition_of(CHECK_CONDITION, sense, len);
+
+	io_heed(path->owner, d.flags, d.what);
+}
+
 static const struct path_events path_events = {
+	.sense = path_has_sense,
 	.up = path_is_up,
 	.down = path_is_down,
 	.leaving = path_is_leaving,

@@ -89,6 +89,10 @@ struct path_events {
 	/* The target asks to be left (Async Message 1): submit nothing new. The
 	 * path logs out when its commands are done, and then reports down. */
 	void (*leaving)(struct path *path);
+	/* The unit reports something of itself, without a command (Async
+	 * Message 0): fixed or descriptor format sense, to be taken like that
+	 * of a unit attention. NULL: not wanted. */
+	void (*sense)(struct path *path, const uint8_t *sense, size_t len);
 };
 
 /* Counters since the path was made. */

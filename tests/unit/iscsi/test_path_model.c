@@ -74,8 +74,9 @@ static void configure(struct iscsi_config *config)
 
 static void begin(void)
 {
-	static const struct path_events events = {
-		path_is_up, path_is_down, path_is_leaving};
+	static const struct path_events events = {.up = path_is_up,
+		.down = path_is_down,
+		.leaving = path_is_leaving};
 	struct t_lun_options unit = {.blocks = COMMANDS * LENGTH / 512};
 	struct addr at = t_addr("10.0.0.1:3260");
 	struct iscsi_config config;
