@@ -166,6 +166,21 @@ static bool challenge_is_ours(const struct chap *c)
 	return false;
 }
 
+/* Another exchange under way was asked the same. */
+static bool challenge_is_asked_twice(const struct chap *c)
+{
+	const struct chap *other;
+
+	if (!c->others)
+		return false;
+	TAILQ_FOREACH (other, c->others, link)
+		if (other != c && other->challenge_len > 0 &&
+			same_bytes(other->challenge, other->challenge_len,
+				c->challenge, c->challenge_len))
+			return true;
+	return false;
+}
+
 int chap_challenge(
 	struct chap *c, const char *i, const char *challenge, const char **why)
 {
@@ -187,6 +202,9 @@ int chap_challenge(
 	if (challenge_is_ours(c))
 		return fail(why, -EPROTO,
 			"CHAP_C is a challenge of our own, reflected");
+	if (challenge_is_asked_twice(c))
+		return fail(why, -EPROTO,
+			"CHAP_C is the challenge of another connection");
 	c->step = CHALLENGED;
 	return 0;
 }

@@ -9,6 +9,7 @@
 void iscsi_config_init(struct iscsi_config *config)
 {
 	*config = (struct iscsi_config){
+		.first_cmd_sn = 1,
 		.offer =
 			{
 				.header_digest = ISCSI_DIGEST_PREFER,

@@ -14,6 +14,7 @@
 #include <umpio/stream.h>
 
 #include "conn.h"
+#include "renegotiate.h"
 #include "session.h"
 
 bool conn_is_up(const struct conn *c)
@@ -237,6 +238,7 @@ void conn_free(struct conn *c, bool abort)
 		return;
 	pump_free(c->pump, abort);
 	outq_drop(&c->out);
+	renegotiate_drop(c);
 	login_fini(&c->login);
 	pdu_rx_fini(&c->rx);
 	free(c);

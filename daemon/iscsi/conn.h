@@ -20,6 +20,7 @@
 
 struct leg;
 struct pump;
+struct renegotiation;
 struct session;
 struct stream;
 
@@ -97,6 +98,9 @@ struct conn {
 	struct task *ping;
 	uint64_t pinged;
 
+	struct renegotiation *renegotiation; /* NULL: none is under way */
+	char pairs[48]; /* what it declares, as long as that is in `out` */
+
 	struct task *logout;
 	bool logged_out; /* the target has confirmed it */
 
@@ -119,6 +123,14 @@ void conn_free(struct conn *c, bool abort);
 
 /* In S4 to S7, that is: alive. */
 bool conn_is_up(const struct conn *c);
+
+/* May be sent commands: not once a logout is asked for (RFC 7143 11.9.1), and
+ * not while a status is missing behind which too many others have come. */
+static inline bool conn_takes_commands(const struct conn *c)
+{
+	return c->state == CONN_LOGGED_IN &&
+	       (c->level == 0 || !statsn_is_behind(&c->stat));
+}
 
 /* Queues a control PDU; fills in ExpStatSN. `data` must live until it is sent.
  * `front`: ahead of commands and data. Fails the connection when too many
@@ -164,10 +176,12 @@ void nop_answered(struct conn *c); /* a Reject is an answer too */
 /* snack.c, RFC 7143 11.16, 7.8, 7.9; level 1 and above only */
 /* Asks for the first run of missing statuses at or after `from`. */
 void snack_status(struct conn *c, uint32_t from);
-/* Asks for Data-In or R2Ts of `t` from the first missing one on. */
-void snack_task(struct conn *c, struct task *t);
-/* Acknowledges read data, as the target's A bit asks (11.16.1). */
-void snack_ack(struct conn *c, uint32_t ttt, const uint8_t lun[8], uint32_t sn);
+/* Asks for Data-In or R2Ts of `t` from the first missing one on; with a tag for
+ * all Data-In that is not acknowledged, cut anew (R-Data, 11.16.1). */
+void snack_task(struct conn *c, struct task *t, uint32_t tag);
+/* Acknowledges what has come of `t`, as the target's A bit asks (11.16.1). */
+void snack_ack(
+	struct conn *c, struct task *t, uint32_t ttt, const uint8_t lun[8]);
 /* Asks again, three times in all; then the connection fails. */
 void snack_tick(struct conn *c, uint64_t now);
 /* A SNACK that the target rejects: never asked again (7.3). */

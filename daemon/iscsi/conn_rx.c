@@ -97,7 +97,8 @@ static void deliver_counted(
 		return;
 	}
 	is = statsn_take(&c->stat, b->stat_sn);
-	if (is == STATSN_OLD || (is == STATSN_AGAIN && b->op != OP_DATA_IN))
+	if (is == STATSN_OLD || (is == STATSN_AGAIN && b->op != OP_DATA_IN &&
+					b->op != OP_SCSI_RSP))
 		return;
 	if (is == STATSN_FAR) {
 		conn_fail(c, -EPROTO, "too many a status was lost (StatSN)");

@@ -76,7 +76,7 @@ static const char *our_words(const struct keys *k, enum key_id id)
 		return digest[k->offer.header_digest];
 	if (id == KEY_DATA_DIGEST)
 		return digest[k->offer.data_digest];
-	return "ResponseFence,RFC3720";
+	return "FastAbort,ResponseFence,RFC3720";
 }
 
 /* What the two values come to; also what a key comes to that stays at its

@@ -9,6 +9,7 @@
 #include <umpio/loop.h>
 
 #include "config.h"
+#include "renegotiate.h"
 #include "session.h"
 
 #define PORTALS_MAX                                                            \
@@ -77,8 +78,16 @@ static void on_down(void *arg, const struct path_down *why)
 	p->path.events->down(&p->path, why);
 }
 
+static void on_sense(void *arg, const uint8_t *sense, size_t len)
+{
+	struct iscsi_path *p = arg;
+
+	if (p->path.events->sense)
+		p->path.events->sense(&p->path, sense, len);
+}
+
 static const struct session_events session_events = {
-	.up = on_up, .leaving = on_leaving, .down = on_down};
+	.up = on_up, .leaving = on_leaving, .down = on_down, .sense = on_sense};
 
 static void op_start(struct path *path)
 {
@@ -235,6 +244,21 @@ struct path *iscsi_path_new(
 	loop_task_init(&p->settle, settle, p);
 	name_portals(p);
 	return &p->path;
+}
+
+void iscsi_path_set_max_recv(struct path *path, uint32_t bytes)
+{
+	struct iscsi_path *p = of(path);
+	struct session *s = &p->session;
+
+	p->config.offer.max_recv_data_segment_length = bytes;
+	if (s->state != SESSION_UP)
+		return;
+	if (!s->managed)
+		renegotiate(s->conn);
+	for (unsigned i = 0; i < s->nlegs; i++)
+		if (s->legs[i].state == LEG_UP)
+			renegotiate(s->legs[i].conn);
 }
 
 int iscsi_path_set_chap(struct path *path, const struct iscsi_chap *chap)

@@ -109,7 +109,8 @@ static void begin(struct session *s, struct leg *leg, struct task *request,
 	t->reassigns++;
 	t->proof = UINT64_MAX;
 	t->verdict = GONE;
-	t->since = loop_now(s->loop);
+	task_in_begin(t);
+	task_in_acked(t); /* by ExpDataSN */
 	send_request(s, leg->conn, request, t);
 }
 

@@ -6,6 +6,7 @@
 #include <umpio/base/cursor.h>
 
 #include "conn.h"
+#include "renegotiate.h"
 #include "session.h"
 
 enum cure {
@@ -138,6 +139,8 @@ void reject_message(
 	if (repaired(c, &r, b->reject.reason, text))
 		return;
 	t = task_find(&c->session->tasks, r.itt);
+	if (t && t->conn == c && renegotiate_refused(c, t, text))
+		return;
 	if (cure == DROP || !t || t->conn != c || begun_by[t->kind] != r.op) {
 		conn_fail(c, -EREMOTEIO, "the target rejected a %s: %s",
 			bhs_op_name(r.op), text);

@@ -11,6 +11,7 @@
 
 #define ASK_AGAIN (2 * NS_PER_S) /* doubled with every try */
 #define TRIES     3
+#define SPOILT    16 /* answers to what was asked for */
 
 bool repair_has(const struct task *t, uint32_t sn)
 {
@@ -23,6 +24,29 @@ bool repair_has(const struct task *t, uint32_t sn)
 bool repair_is_far(const struct task *t, uint32_t sn)
 {
 	return sn - t->data_sn >= REPAIR_AHEAD;
+}
+
+bool repair_is_stale(const struct task *t, uint32_t sn)
+{
+	const struct repair *r = t->repair;
+
+	return r && r->tag && !r->fresh && sn != t->data_sn;
+}
+
+static void hold_status(struct conn *c, struct repair *r, uint32_t stat_sn)
+{
+	r->holds = c->hold = true;
+	r->stat_sn = stat_sn;
+}
+
+bool repair_answers(struct conn *c, struct task *t, const struct bhs *b)
+{
+	struct repair *r = t->repair;
+
+	if (!r || !r->tag || b->scsi_rsp.snack_tag == r->tag)
+		return true;
+	hold_status(c, r, b->stat_sn);
+	return false;
 }
 
 struct repair *repair_of(struct conn *c, struct task *t)
@@ -43,9 +67,31 @@ void repair_drop(struct task *t)
 	struct repair *r = t->repair;
 
 	t->repair = NULL;
-	if (r && r->ended && t->conn)
+	if (r && r->holds && t->conn)
 		statsn_settle(&t->conn->stat, r->stat_sn);
 	free(r);
+}
+
+/* What was sent before our limit changed cannot come again as it was. */
+static bool wants_recut(const struct conn *c, const struct task *t)
+{
+	return t->cmd->direction == PATH_DATA_IN &&
+	       (t->segment != c->params.max_recv_data ||
+		       (t->repair->tag && !t->repair->fresh));
+}
+
+/* All but what is acknowledged is void (RFC 7143 11.16.1), the status too. */
+static void recut(struct conn *c, struct task *t)
+{
+	struct repair *r = t->repair;
+
+	t->segment = c->params.max_recv_data;
+	t->data_sn = t->acked_sn;
+	t->received = t->acked_at;
+	r->known = t->data_sn;
+	r->have = 0;
+	r->ended = r->fresh = r->ack = false;
+	r->tag = ++c->session->snack_tags;
 }
 
 /* Asks for what is missing, unless that is being asked for. */
@@ -55,9 +101,11 @@ static void ask(struct conn *c, struct task *t)
 
 	if (r->due && !sn_gte(t->data_sn, r->asked))
 		return;
+	if (wants_recut(c, t))
+		recut(c, t);
 	r->asked = r->known;
 	r->due = loop_now(c->session->loop) + (ASK_AGAIN << r->tries);
-	snack_task(c, t);
+	snack_task(c, t, r->fresh ? 0 : r->tag);
 }
 
 /* The numbers that are now in a row. False, and the connection has failed: the
@@ -98,10 +146,13 @@ static void proceed(struct conn *c, struct task *t)
 		return;
 	}
 	if (r->ack)
-		snack_ack(c, r->ack_ttt, r->ack_lun, t->data_sn);
+		snack_ack(c, t, r->ack_ttt, r->ack_lun);
+	r->ack = false;
 	end = r->end;
 	if (!r->ended) {
-		repair_drop(t);
+		r->due = 0;
+		if (!r->tag)
+			repair_drop(t);
 		return;
 	}
 	repair_drop(t);
@@ -116,6 +167,7 @@ void repair_data(
 
 	if (!r)
 		return;
+	r->fresh = true;
 	r->known = sn_max(r->known, sn + 1);
 	r->have |= 1ull << (sn - t->data_sn);
 	r->ahead[sn % REPAIR_AHEAD].offset = b->data_in.offset;
@@ -126,8 +178,8 @@ void repair_data(
 		memcpy(r->ack_lun, b->lun, sizeof r->ack_lun);
 	}
 	if (b->data_in.has_status && !r->ended) {
-		r->ended = c->hold = true;
-		r->stat_sn = b->stat_sn;
+		hold_status(c, r, b->stat_sn);
+		r->ended = true;
 		r->end = (struct ending){.status = b->data_in.status,
 			.kind = b->data_in.residual_kind,
 			.residual = b->data_in.residual};
@@ -153,9 +205,9 @@ void repair_status(struct conn *c, struct task *t, const struct ending *e,
 
 	if (!r || r->ended)
 		return;
-	r->ended = c->hold = true;
+	hold_status(c, r, stat_sn);
+	r->ended = true;
 	r->end = *e;
-	r->stat_sn = stat_sn;
 	r->known = sn_max(r->known, exp_data_sn);
 	proceed(c, t);
 }
@@ -166,7 +218,16 @@ void repair_spoilt(struct conn *c, struct task *t, uint32_t sn)
 
 	if (!r)
 		return;
+	r->fresh = true;
 	r->known = sn_max(r->known, sn + 1);
+	/* It is the answer, since this number is asked for. */
+	if (r->due && sn == t->data_sn) {
+		if (++r->spoilt > SPOILT) {
+			tmf_abort(c->session, t, -EIO);
+			return;
+		}
+		r->asked = sn;
+	}
 	ask(c, t);
 }
 

@@ -28,16 +28,29 @@ struct repair {
 	uint32_t asked;        /* `known` when it was asked for */
 	uint64_t due;          /* loop_now() to ask again; 0: not asked yet */
 	unsigned tries;
+	unsigned spoilt;   /* answers that were spoilt in their turn */
 	bool ended;        /* the status has come, the data has not: */
 	struct ending end; /* what it said */
-	uint32_t stat_sn;  /* its StatSN, which is not acknowledged yet */
-	bool ack;          /* DataACK was asked for meanwhile */
+	bool holds;        /* a StatSN that is not acknowledged yet: */
+	uint32_t stat_sn;
+	/* R-Data (11.16.1): our limit for a PDU is another one than it was, so
+	 * that the data comes again, cut and numbered anew */
+	uint32_t tag; /* of the SNACK, which the status then bears; 0: none */
+	bool fresh;   /* the first of it has come */
+	bool ack;     /* DataACK was asked for meanwhile */
 	uint32_t ack_ttt;
 	uint8_t ack_lun[8];
 };
 
 /* Number `sn` of the task has come before. */
 bool repair_has(const struct task *t, uint32_t sn);
+/* It is of the time before an R-Data SNACK, whose first answer has the number
+ * that is the next. */
+bool repair_is_stale(const struct task *t, uint32_t sn);
+/* A SCSI Response counts: it does not once an R-Data SNACK is out, but for the
+ * one with its tag. The StatSN of one that does not count is held back: the
+ * other one has the same. */
+bool repair_answers(struct conn *c, struct task *t, const struct bhs *b);
 /* It is too far ahead to be kept. */
 bool repair_is_far(const struct task *t, uint32_t sn);
 

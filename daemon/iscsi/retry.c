@@ -63,6 +63,6 @@ void retry_tick(struct task *t, uint64_t now)
 		   t->retries < RETRIES) {
 		t->retries++;
 		t->since = now;
-		snack_task(t->conn, t);
+		snack_task(t->conn, t, 0);
 	}
 }

@@ -10,6 +10,7 @@
 #include <umpio/base/units.h>
 #include <umpio/stream.h>
 
+#include "renegotiate.h"
 #include "repair.h"
 #include "session.h"
 
@@ -239,7 +240,7 @@ void session_send(struct task *t)
 	if (b.scsi_cmd.write)
 		now = task_out_begin(t, &b);
 	if (c->level > 0)
-		t->since = loop_now(s->loop);
+		task_in_begin(t);
 	t->item.done = command_done;
 	pdu_tx(&t->item, &b, cmd->data, now, c->digests);
 	outq_push(&c->out, &t->item);
@@ -267,7 +268,7 @@ static struct conn *ready(struct session *s)
 		return NULL;
 	if (s->managed)
 		return leg_pick(s);
-	return s->conn->state == CONN_LOGGED_IN ? s->conn : NULL;
+	return conn_takes_commands(s->conn) ? s->conn : NULL;
 }
 
 void session_submit(struct session *s, struct path_cmd *cmd)
@@ -467,6 +468,8 @@ void session_text_response(
 {
 	struct session *s = c->session;
 
+	if (renegotiate_response(c, b, data, len))
+		return;
 	if (!s->text || b->itt != s->text->itt) {
 		conn_fail(c, -EPROTO, "Text Response with another tag");
 		return;

@@ -68,6 +68,8 @@ enum session_event {
 struct session_events {
 	void (*up)(void *arg);
 	void (*leaving)(void *arg);
+	/* Async Message 0; NULL where there is no unit. */
+	void (*sense)(void *arg, const uint8_t *sense, size_t len);
 	/* May free the session. */
 	void (*down)(void *arg, const struct path_down *why);
 	/* A Text Response to session_text(). */
@@ -138,6 +140,7 @@ struct session {
 	TAILQ_HEAD(path_cmd_list, path_cmd) waiting; /* for the window */
 	struct path_cmd_list ended; /* their done() is to be called */
 	struct tmf tmf;
+	uint32_t snack_tags;     /* the last one of R-Data */
 	struct task_list moving; /* for TASK REASSIGN */
 	struct task *text;
 
@@ -237,6 +240,9 @@ void tmf_tick(struct session *s, uint64_t now);
 void tmf_forget(struct session *s, struct task *t); /* it has ended */
 void tmf_reset(struct session *s);                  /* the session is gone */
 void tmf_conn_lost(struct session *s, const struct conn *c);
+/* The target ends all tasks of the unit, and wants no more data for those of
+ * this connection (RFC 7143 4.2.3.4). */
+void tmf_terminated(struct conn *c);
 void tmf_next(struct session *s); /* tasks may have a connection again */
 
 /* retry.c, RFC 7143 7.2.1 */

@@ -125,8 +125,7 @@ static void log_in(struct session *s)
 	struct stream *stream = s->stream;
 
 	loop_random(s->loop, setup.random, sizeof setup.random);
-	/* CmdSN may begin anywhere (RFC 7143 4.2.2.1). */
-	setup.cmd_sn = 1;
+	setup.cmd_sn = s->config->first_cmd_sn;
 	s->stream = NULL;
 	loop_timer_set(s->timer, s->config->timeouts.login);
 	s->conn = conn_new(s, stream, &setup);

@@ -5,6 +5,7 @@
 #include <umpio/base/units.h>
 
 #include "conn.h"
+#include "renegotiate.h"
 #include "repair.h"
 #include "session.h"
 
@@ -68,16 +69,19 @@ static void check_active(struct session *s, uint64_t now)
 /* True while it waits for something that has a time limit. */
 static bool check_conn(struct conn *c, uint64_t now)
 {
+	bool busy;
+
 	if (!c || !conn_is_up(c) || c->state == CONN_IN_LOGIN)
 		return false;
 	nop_tick(c, now);
 	nop_watch(c, now);
+	busy = renegotiate_tick(c, now);
 	if (c->level > 0) {
 		snack_tick(c, now);
 		if (c->load > 0 && now - c->heard >= QUIET_PING)
 			nop_ping(c);
 	}
-	return c->ping || c->snack_due;
+	return busy || c->ping || c->snack_due;
 }
 
 static bool check_legs(struct session *s, uint64_t now)

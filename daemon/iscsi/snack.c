@@ -48,7 +48,7 @@ void snack_status(struct conn *c, uint32_t from)
 		send_snack(c, &b, SNACK_STATUS, begin, run);
 }
 
-void snack_task(struct conn *c, struct task *t)
+void snack_task(struct conn *c, struct task *t, uint32_t tag)
 {
 	struct bhs b = bhs_make(OP_SNACK);
 
@@ -56,10 +56,16 @@ void snack_task(struct conn *c, struct task *t)
 		return;
 	b.itt = t->itt;
 	memcpy(b.lun, c->session->config->lun, sizeof b.lun);
-	send_snack(c, &b, SNACK_DATA_R2T, t->data_sn, 0);
+	if (tag == 0) {
+		send_snack(c, &b, SNACK_DATA_R2T, t->data_sn, 0);
+		return;
+	}
+	b.ttt = tag;
+	send_snack(c, &b, SNACK_R_DATA, 0, 0);
 }
 
-void snack_ack(struct conn *c, uint32_t ttt, const uint8_t lun[8], uint32_t sn)
+void snack_ack(
+	struct conn *c, struct task *t, uint32_t ttt, const uint8_t lun[8])
 {
 	struct bhs b = bhs_make(OP_SNACK);
 
@@ -67,7 +73,8 @@ void snack_ack(struct conn *c, uint32_t ttt, const uint8_t lun[8], uint32_t sn)
 		return;
 	b.ttt = ttt;
 	memcpy(b.lun, lun, sizeof b.lun);
-	send_snack(c, &b, SNACK_DATA_ACK, sn, 0);
+	task_in_acked(t);
+	send_snack(c, &b, SNACK_DATA_ACK, t->data_sn, 0);
 }
 
 void snack_tick(struct conn *c, uint64_t now)

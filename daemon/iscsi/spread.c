@@ -16,7 +16,7 @@
 
 static bool may_take(const struct leg *leg)
 {
-	return leg->state == LEG_UP && leg->conn->state == CONN_LOGGED_IN &&
+	return leg->state == LEG_UP && conn_takes_commands(leg->conn) &&
 	       leg->conn->out.bytes < QUEUE_BYTES;
 }
 

@@ -14,7 +14,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define STATSN_WINDOW 512 /* statuses that may come behind a missing one */
+/* Statuses that may come behind a missing one: STATSN_PAUSE, and then those of
+ * all commands that may be in flight. */
+#define STATSN_WINDOW 1024
+#define STATSN_PAUSE  256
 
 struct statsn {
 	uint32_t exp;  /* ExpStatSN: all before it are settled */
@@ -42,6 +45,13 @@ void statsn_settle(struct statsn *w, uint32_t sn);
 /* The target shows that `sn` is its next one. True when one is missing that was
  * not known to be. */
 bool statsn_reveal(struct statsn *w, uint32_t sn);
+
+/* So many have come behind a missing one that no more commands should be sent
+ * before it is there. */
+static inline bool statsn_is_behind(const struct statsn *w)
+{
+	return w->next - w->exp > STATSN_PAUSE;
+}
 
 /* The first run of missing ones at or after `from`; false when none is. */
 bool statsn_missing(

@@ -80,17 +80,21 @@ struct task {
 	uint8_t r2ts; /* of them, solicited ones */
 	struct dataout_list dataouts;
 	/* Error recovery level 1 and above */
-	uint64_t since;        /* loop_now() of the last that it did; 0: ? */
-	uint64_t proof;        /* limit to be heard of after TASK REASSIGN, or
-				* 0; reassign.c */
-	struct repair *repair; /* what it lacks; NULL: nothing */
-	uint8_t retries;       /* of its command PDU */
-	uint8_t reassigns;     /* TASK REASSIGNs sent for it */
-	uint8_t verdict;       /* of reassign.c, when `proof` has passed */
-	bool rebase;           /* its next R2TSN is what the target says */
-	bool moving;           /* in session->moving */
-	uint32_t max_send;     /* without `conn`: what that one could send */
-	uint16_t cid;          /* without `conn`: of the one it was lost with */
+	uint64_t since;   /* loop_now() of the last that it did; 0: ? */
+	uint64_t proof;   /* limit to be heard of after TASK REASSIGN, or
+			   * 0; reassign.c */
+	uint32_t segment; /* MaxRecvDataSegmentLength of ours by which its
+			   * Data-In are cut */
+	uint32_t acked_sn, acked_at; /* Data-In acknowledged: DataSN, bytes */
+	struct repair *repair;       /* what it lacks; NULL: nothing */
+	uint8_t retries;             /* of its command PDU */
+	uint8_t reassigns;           /* TASK REASSIGNs sent for it */
+	uint8_t verdict;   /* of reassign.c, when `proof` has passed */
+	bool hushed;       /* the target takes no more data for it */
+	bool rebase;       /* its next R2TSN is what the target says */
+	bool moving;       /* in session->moving */
+	uint32_t max_send; /* without `conn`: what that one could send */
+	uint16_t cid;      /* without `conn`: of the one it was lost with */
 	TAILQ_ENTRY(task) link; /* free, or the session's active SCSI tasks */
 	TAILQ_ENTRY(task) send_link;  /* conn->senders */
 	TAILQ_ENTRY(task) abort_link; /* the session's tasks to be aborted */
@@ -133,6 +137,13 @@ struct task *task_find(struct task_table *table, uint32_t itt);
  * Data-In and SCSI Response (task_in.c; RFC 7143 11.4, 11.7). A breach fails
  * the connection.
  */
+/* Level 1 and above: what a command's data begin with, also when it is sent
+ * once more. */
+void task_in_begin(struct task *t);
+
+/* Data-In up to here is acknowledged: never asked for again. */
+void task_in_acked(struct task *t);
+
 /* Where `len` bytes of a Data-In go: into the command's data, or NULL and the
  * connection has failed. */
 void *task_in_place(struct conn *c, const struct bhs *b, uint32_t len);

@@ -39,6 +39,19 @@ static struct task *command_of(struct conn *c, const struct bhs *b)
 	return NULL;
 }
 
+void task_in_begin(struct task *t)
+{
+	t->since = loop_now(t->conn->session->loop);
+	t->segment = t->conn->params.max_recv_data;
+	t->acked_sn = t->acked_at = 0;
+}
+
+void task_in_acked(struct task *t)
+{
+	t->acked_sn = t->data_sn;
+	t->acked_at = t->received;
+}
+
 /* At level 0 every PDU is the next one. */
 static const char *misfit(const struct task *t, const struct bhs *b)
 {
@@ -69,7 +82,8 @@ static struct task *data_task(struct conn *c, const struct bhs *b, uint32_t len)
 
 	if (!t)
 		return NULL;
-	if (c->level > 0 && (repair_has(t, sn) || repair_is_far(t, sn)))
+	if (c->level > 0 && (repair_has(t, sn) || repair_is_far(t, sn) ||
+				    repair_is_stale(t, sn)))
 		return NULL;
 	if (t->cmd->direction != PATH_DATA_IN)
 		wrong = "for a task that reads nothing";
@@ -151,7 +165,7 @@ void task_in_data(
 	t->data_sn++;
 	/* With the status, ExpStatSN says it all (RFC 7143 11.7.2). */
 	if (b->data_in.ack && !b->data_in.has_status && c->level > 0)
-		snack_ack(c, b->ttt, b->lun, t->data_sn);
+		snack_ack(c, t, b->ttt, b->lun);
 	if (b->data_in.has_status)
 		task_in_finish(c, t, &e);
 }
@@ -193,7 +207,7 @@ static bool lacks_data(const struct conn *c, const struct task *t, uint32_t exp)
 		return false;
 	if (c->level == 0)
 		return exp != 0 && exp != t->data_sn;
-	return t->repair != NULL || sn_gt(exp, t->data_sn);
+	return t->repair || sn_gt(exp, t->data_sn);
 }
 
 void task_in_response(
@@ -209,6 +223,8 @@ void task_in_response(
 		return;
 	if (t->proof)
 		reassign_proved(t);
+	if (!repair_answers(c, t, b))
+		return;
 	take_sense(&t->cmd->result, data, len);
 	if (!lacks_data(c, t, b->scsi_rsp.exp_data_sn))
 		task_in_finish(c, t, &e);

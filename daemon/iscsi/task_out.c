@@ -112,6 +112,8 @@ void task_out_r2t(
 		conn_fail(c, -EPROTO, "R2T %s", wrong);
 		return;
 	}
+	if (t->hushed)
+		return;
 	memcpy(burst.lun, b->lun, sizeof burst.lun);
 	if (t->repair || b->r2t.r2t_sn != t->data_sn)
 		repair_r2t(c, t, b->r2t.r2t_sn);

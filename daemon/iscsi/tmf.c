@@ -82,6 +82,32 @@ void tmf_abort(struct session *s, struct task *t, int err)
 	tmf_next(s);
 }
 
+/* FastAbort: R2Ts of the tasks that it ends are not served any more. */
+static void hush(struct conn *c)
+{
+	struct task *t;
+
+	TAILQ_FOREACH (t, &c->session->active, link) {
+		if (t->conn != c || t->ending)
+			continue;
+		(void)task_out_cancel(t);
+		t->hushed = true;
+	}
+}
+
+void tmf_terminated(struct conn *c)
+{
+	struct session *s = c->session;
+	struct task *t;
+
+	hush(c);
+	if (s->tmf.state == TMF_RESETTING)
+		return;
+	TAILQ_FOREACH (t, &s->active, link)
+		if (t->conn == c && !t->ending)
+			tmf_abort(s, t, -ECANCELED);
+}
+
 static void reset_unit(struct session *s)
 {
 	struct tmf *m = &s->tmf;
@@ -92,6 +118,8 @@ static void reset_unit(struct session *s)
 	}
 	if (send_request(s, TMF_LUN_RESET, NULL))
 		return;
+	if (s->params.task_reporting == TASK_REPORTING_FAST_ABORT)
+		hush(s->conn);
 	m->state = TMF_RESETTING;
 	m->cmd_sn = s->window.cmd_sn;
 	m->late = loop_now(s->loop) + s->config->timeouts.lun_reset;

@@ -72,6 +72,7 @@ struct iscsi_config {
 	struct iscsi_chap chap;
 	struct iscsi_offer offer;
 	enum iscsi_spread spread;
+	uint32_t first_cmd_sn; /* of a session; anything goes (4.2.2.1) */
 	struct iscsi_timeouts timeouts;
 };
 
@@ -85,6 +86,11 @@ bool iscsi_name_valid(const char *name);
  * and secrets too. It is down. NULL without memory. */
 struct path *iscsi_path_new(
 	struct loop *loop, const struct iscsi_config *config);
+
+/* Another MaxRecvDataSegmentLength (RFC 7143 13.12): declared at once on the
+ * connections that are up, where the target negotiates in full feature phase,
+ * and at every later login. 512 to 16777215. */
+void iscsi_path_set_max_recv(struct path *path, uint32_t bytes);
 
 /* New credentials for the next login of a path made here. 0 or -ENOMEM. */
 int iscsi_path_set_chap(struct path *path, const struct iscsi_chap *chap);

@@ -151,7 +151,7 @@ Test(scenario, h34_values)
 		{"HeaderDigest", "CRC64"},
 		{"HeaderDigest", "CRC32C,None"},
 		{"HeaderDigest", ""},
-		{"TaskReporting", "FastAbort"},
+		{"TaskReporting", "SlowAbort"},
 		{"ImmediateData", "1"},
 		{"TargetPortalGroupTag", "65536"},
 		{"InitiatorName", "iqn.2026-01.org.example:other"},

@@ -7,6 +7,7 @@
 
 #include "tests/scenario/s_rig.h"
 
+#define TEXT_REQ   0x04
 #define LOGOUT_REQ 0x06
 #define LOGOUT_RSP 0x26
 
@@ -135,13 +136,78 @@ Test(scenario, s078_other_async_messages_change_nothing)
 	s_end();
 }
 
-Test(scenario, s078_async_4_is_answered_by_a_new_login)
+Test(scenario, s078_async_4_is_answered_by_a_text_request)
 {
 	s_init();
 	s_up();
 	t_conn_async(s_conn(), 4, 0, 0, 5);
+	s_pass(100);
+	cr_assert_eq(s_count(TEXT_REQ), 1);
+	cr_assert_eq(s_sent(TEXT_REQ, 0)->len, 0);
+	cr_assert_eq(t_get(s_sent(TEXT_REQ, 0)->bhs, T_FINAL), 1);
+	s_write(0, 65536, 1);
+	s_wait_done();
+	s_expect_good(&W.commands[0]);
+	cr_assert_eq(W.leavings, 0);
+	cr_assert_eq(W.downs, 0);
+	s_end();
+}
+
+/* In the answer the target declares another limit of its own. */
+Test(scenario, s078_and_the_target_declares_anew)
+{
+	static const char limit[] = "MaxRecvDataSegmentLength=4096";
+	unsigned before;
+
+	s_init();
+	s_up();
+	s_set_data(s_edit(0x24, 0), limit, sizeof limit);
+	t_conn_async(s_conn(), 4, 0, 0, 5);
+	s_pass(100);
+	before = s_count(0x05);
+	s_write(0, 262144, 1);
+	s_wait_done();
+	s_expect_good(&W.commands[0]);
+	for (unsigned i = before; i < s_count(0x05); i++)
+		cr_assert_leq(s_sent(0x05, i)->len, 4096);
+	s_end();
+}
+
+Test(scenario, s078_what_may_not_be_negotiated_any_more)
+{
+	static const char *const texts[] = {"MaxBurstLength=4096",
+		"MaxRecvDataSegmentLength=511", "CHAP_A=5", "nonsense"};
+
+	for (unsigned i = 0; i < 4; i++) {
+		s_init();
+		s_up();
+		s_set_data(s_edit(0x24, 0), texts[i],
+			(uint32_t)strlen(texts[i]) + 1);
+		t_conn_async(s_conn(), 4, 0, 0, 5);
+		s_wait_down();
+		s_end_with_breach();
+	}
+}
+
+Test(scenario, s078_the_text_request_is_rejected_or_not_answered)
+{
+	s_init();
+	W.config.timeouts.ping_interval = 0;
+	s_up();
+	t_target_fault(W.target, &(struct t_fault){.dir = T_FROM_INITIATOR,
+					 .opcode = TEXT_REQ,
+					 .cid = T_ANY,
+					 .effect = T_REJECT,
+					 .reason = 0x04});
+	t_conn_async(s_conn(), 4, 0, 0, 5);
+	s_write(0, 65536, 1);
+	s_wait_done();
+	s_expect_good(&W.commands[0]);
+	cr_assert_eq(W.downs, 0);
+	s_edit(0x24, 0)->verdict = T_DROP;
+	t_conn_async(s_conn(), 4, 0, 0, 5);
 	s_wait_down();
-	cr_assert_eq(W.target->logouts, 1);
+	s_expect_reason("no answer to a Text Request");
 	s_end();
 }
 

@@ -113,6 +113,65 @@ Test(erl1, s085_with_the_status_in_it)
 	end_repaired();
 }
 
+/* The answer is spoilt too, and the answer to that: each is asked for again at
+ * once; not without end. */
+Test(erl1, s085_the_answers_are_spoilt)
+{
+	uint64_t began;
+
+	up(1);
+	t_target_fault(W.target, &(struct t_fault){.dir = T_TO_INITIATOR,
+					 .opcode = 0x25,
+					 .cid = T_ANY,
+					 .nth = 8,
+					 .count = 6,
+					 .effect = T_SPOIL_DATA});
+	began = loop_now(W.loop);
+	read_back(65536);
+	cr_assert_lt(loop_now(W.loop) - began, NS_PER_S);
+	cr_assert_eq(W.target->snacks[0], 6);
+	end_repaired();
+	up(1);
+	t_target_fault(W.target, &(struct t_fault){.dir = T_TO_INITIATOR,
+					 .opcode = 0x25,
+					 .cid = T_ANY,
+					 .nth = 8,
+					 .count = 999,
+					 .effect = T_SPOIL_DATA});
+	s_read(0, 65536);
+	s_wait_done();
+	s_expect(&W.commands[0], PATH_UNKNOWN, -EIO);
+	cr_assert_leq(W.target->snacks[0], 17);
+	end_repaired();
+}
+
+/* A status that does not come while all others go on: it is waited for, with no
+ * more commands than fit behind it. */
+Test(erl1, s088_many_statuses_behind_a_missing_one)
+{
+	struct s_edit *held;
+
+	up(1);
+	held = s_edit(0x21, 0);
+	held->verdict = T_DROP;
+	held->times = 1;
+	t_target_fault(W.target, &(struct t_fault){.dir = T_FROM_INITIATOR,
+					 .opcode = 0x10,
+					 .cid = T_ANY,
+					 .effect = T_LOSE});
+	s_ready(0);
+	for (unsigned round = 0; round < 12; round++) {
+		for (unsigned n = 1; n < S_COMMANDS; n++)
+			if (round == 0 || W.commands[n].done)
+				s_ready(n);
+		s_pass(100);
+	}
+	s_wait_done();
+	for (unsigned n = 0; n < S_COMMANDS; n++)
+		s_expect_good(&W.commands[n]);
+	end_repaired();
+}
+
 Test(erl1, s086_a_lost_data_in_first_middle_or_last)
 {
 	for (unsigned nth = 1; nth <= 8; nth++) {
@@ -312,6 +371,110 @@ Test(erl1, s094_a_command_that_was_spoilt_is_sent_again_at_once)
 	s_expect_good(&W.commands[0]);
 	cr_assert_eq(counters().tasks_retried, 1);
 	read_back(4096);
+	end_repaired();
+}
+
+static void keep_back(int opcode)
+{
+	t_target_fault(W.target, &(struct t_fault){.dir = T_TO_INITIATOR,
+					 .opcode = opcode,
+					 .cid = T_ANY,
+					 .count = 999,
+					 .effect = T_KEEP_BACK});
+}
+
+/* A read of `len` bytes of which Data-In `nth` is lost and all that follows is
+ * late, so that our limit changes before the loss shows. */
+static struct s_command *lose_and_redeclare(uint32_t len, unsigned nth)
+{
+	struct s_command *c;
+
+	s_write(0, len, 9);
+	s_wait_done();
+	s_expect_good(&W.commands[0]);
+	fault(T_TO_INITIATOR, 0x25, nth, T_LOSE);
+	t_target_fault(W.target, &(struct t_fault){.dir = T_TO_INITIATOR,
+					 .opcode = 0x25,
+					 .cid = T_ANY,
+					 .nth = nth,
+					 .count = 999,
+					 .effect = T_KEEP_BACK});
+	keep_back(0x21);
+	c = s_read(0, len);
+	s_pass(10);
+	cr_assert_eq(c->done, 0);
+	iscsi_path_set_max_recv(W.path, 16384);
+	s_pass(10);
+	cr_assert_eq(s_conn()->max_send_data, 16384);
+	W.target->nfaults = 0;
+	return c;
+}
+
+/* Held: nothing, the middle, or all but the last; with data that was
+ * acknowledged before (MaxBurstLength is 256 KiB), too. */
+Test(erl1, s095_our_limit_changed_and_data_was_lost)
+{
+	static const struct {
+		uint32_t len;
+		unsigned nth;
+	} cases[] = {{65536, 1}, {65536, 4}, {65536, 8}, {524288, 40}};
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct s_command *c;
+
+		up(1);
+		c = lose_and_redeclare(cases[i].len, cases[i].nth);
+		t_conn_release(s_conn());
+		s_wait_done();
+		s_expect_good(c);
+		cr_assert(s_pattern_is(c, cases[i].len, 9));
+		cr_assert_eq(W.target->snacks[3], 1, "%u", W.target->snacks[3]);
+		cr_assert_eq(W.target->snacks[0], 0);
+		/* What is read from now on comes in the new size. */
+		s_read(1, 65536);
+		s_wait_done();
+		s_expect_good(&W.commands[1]);
+		end_repaired();
+	}
+}
+
+Test(erl1, s095_the_new_data_is_lost_too)
+{
+	for (unsigned nth = 1; nth <= 3; nth++) {
+		struct s_command *c;
+		unsigned before;
+
+		up(1);
+		c = lose_and_redeclare(65536, 4);
+		before = W.target->struck;
+		/* 4 to 8 come late, then the new ones. */
+		fault(T_TO_INITIATOR, 0x25, nth, T_LOSE);
+		t_conn_release(s_conn());
+		s_wait_done();
+		s_expect_good(c);
+		cr_assert(s_pattern_is(c, 65536, 9));
+		cr_assert_eq(W.target->struck, before + 1);
+		cr_assert_leq(W.target->snacks[3], 2);
+		end_repaired();
+	}
+}
+
+/* Some targets do not know R-Data: the command fails, nothing else. */
+Test(erl1, s095_r_data_is_rejected)
+{
+	struct s_command *c;
+
+	s_init();
+	W.config.offer.error_recovery_level = 1;
+	W.options.error_recovery_level = 1;
+	W.options.manner = T_LIKE_LIO;
+	W.config.offer.max_recv_data_segment_length = 8192;
+	s_up();
+	c = lose_and_redeclare(65536, 4);
+	t_conn_release(s_conn());
+	s_wait_done();
+	s_expect(c, PATH_UNKNOWN, -EIO);
+	cr_assert_eq(W.target->snacks[3], 1);
 	end_repaired();
 }
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Sessions of several connections: scenarios 4, 24, 75, 77, 98 and 99. */
+/* Sessions of several connections: scenarios 4, 24, 41, 47, 52, 73, 75, 77, 98
+ * and 99. */
+#include <errno.h>
+#include <string.h>
+
 #include "tests/scenario/s_many.h"
 
 Test(mcs, s004_a_second_connection_joins)
@@ -39,6 +43,173 @@ Test(mcs, s024_one_connection_was_agreed)
 	s_pass(5000);
 	cr_assert_eq(s_connections(), 1);
 	cr_assert_eq(W.target->logins, 1);
+	s_end();
+}
+
+/* The initiator's answers to a challenge on that connection. */
+static unsigned proofs(unsigned cid)
+{
+	const struct s_pdu *pdu;
+	unsigned n = 0;
+
+	for (unsigned i = 0; (pdu = s_sent(0x03, i)); i++)
+		n += t_get(pdu->bhs, T_CID) == cid &&
+		     memmem(pdu->text, pdu->len, "CHAP_R=", 7);
+	return n;
+}
+
+static void with_chap(unsigned connections)
+{
+	s_many(connections);
+	W.options.chap_user = W.config.chap.user = "host1";
+	W.options.chap_secret = W.config.chap.secret = "secretsecret1";
+	W.config.chap.secret_len = strlen(W.config.chap.secret);
+	W.options.mutual_user = "array";
+	W.options.mutual_secret = W.config.chap.mutual_secret = "arrayarray12";
+	W.config.chap.mutual_secret_len = strlen(W.config.chap.mutual_secret);
+}
+
+/* The second and third connection log in at the same time and are asked the
+ * same: one of them is not answered, and comes back when it is alone. */
+Test(mcs, s041_one_challenge_on_two_connections)
+{
+	static const uint8_t bytes[16] = {1, 2, 3, 4, 5, 6, 7, 8};
+
+	with_chap(3);
+	W.options.chap_text = "0x01020304050607080000000000000000";
+	W.options.chap_challenge = bytes;
+	W.options.chap_challenge_len = sizeof bytes;
+	s_up();
+	s_pass(500);
+	cr_assert_eq(proofs(1), 1);
+	cr_assert_eq(proofs(2) + proofs(3), 1);
+	cr_assert_eq(s_connections(), 2);
+	s_wait_connections(3);
+	cr_assert_eq(W.downs, 0);
+	s_end();
+}
+
+static bool asked(const struct t_pdu *pdu, const char *key)
+{
+	return t_get(pdu->bhs, T_OPCODE) == 0x23 &&
+	       memmem(pdu->data, pdu->len, key, strlen(key));
+}
+
+/* The third connection's first response, and the end of the second one's login,
+ * wait for t_conn_release(). */
+static enum t_verdict hold_logins(void *arg, struct t_conn *c, struct t_pdu *p)
+{
+	(void)arg;
+	if ((c->cid == 3 && asked(p, "AuthMethod=")) ||
+		(c->cid == 2 && asked(p, "CHAP_R=")))
+		return T_HOLD;
+	return T_PASS;
+}
+
+/* What we asked on a connection that logs in. */
+static const char *our_challenge(unsigned cid)
+{
+	const struct s_pdu *pdu;
+
+	for (unsigned i = 0; (pdu = s_sent(0x03, i)); i++) {
+		const char *at = memmem(pdu->text, pdu->len, "CHAP_C=", 7);
+
+		if (t_get(pdu->bhs, T_CID) == cid && at)
+			return at + 7;
+	}
+	return NULL;
+}
+
+/* What we ask on one connection comes back on another one: whoever relays it
+ * would have us prove what it is to prove. */
+Test(mcs, s041_our_challenge_comes_back_on_another_connection)
+{
+	struct t_conn *c;
+
+	with_chap(3);
+	W.hooks.tx = hold_logins;
+	s_up();
+	s_pass(500);
+	cr_assert_not_null(our_challenge(2));
+	s_key("CHAP_C", our_challenge(2));
+	TAILQ_FOREACH (c, &W.target->conns, link)
+		if (c->cid == 3)
+			t_conn_release(c);
+	s_pass(100);
+	cr_assert_eq(proofs(3), 0);
+	cr_assert_eq(W.downs, 0);
+	s_end_with_breach();
+}
+
+/* A ping that was overtaken has the numbers of its time. */
+Test(mcs, s052_old_numbers_on_another_connection)
+{
+	struct s_edit *held;
+
+	s_many(2);
+	W.options.window = 8;
+	W.config.timeouts.ping_interval = 0;
+	s_up();
+	s_wait_connections(2);
+	held = s_edit(0x20, 0);
+	held->verdict = T_HOLD;
+	t_conn_ping(t_target_cid(W.target, 2));
+	s_submit(24, 1);
+	s_expect_all_good(24);
+	W.target->hold = true;
+	s_submit(4, 1);
+	s_pass(10);
+	t_conn_release(t_target_cid(W.target, 2));
+	s_pass(10);
+	for (unsigned n = 4; n < 8; n++)
+		s_read(n, 512);
+	s_pass(10);
+	cr_assert_eq(s_count(0x01), 24 + 8);
+	t_target_release(W.target);
+	s_expect_all_good(8);
+	cr_assert_eq(W.downs, 0);
+	s_end();
+}
+
+/* FastAbort on the connection that did not ask for the reset: Async Message 5,
+ * no more data, and a NOP-Out with its LUN, for which the target's answer to
+ * the reset waits. */
+Test(mcs, s073_fast_abort_on_another_connection)
+{
+	static const uint8_t lun[8] = {0, 1};
+	const struct s_pdu *ack;
+	unsigned before, pings;
+
+	s_many(2);
+	W.options.task_reporting = true;
+	W.options.reporting = T_FAST_ABORT;
+	W.config.timeouts.abort = NS_PER_S;
+	W.config.timeouts.ping_interval = 0;
+	W.config.offer.error_recovery_level = 0;
+	s_up();
+	s_wait_connections(2);
+	W.target->hold = true;
+	s_submit(8, 1);
+	s_pass(10);
+	/* The ABORT TASK gets lost. */
+	t_target_lose(W.target, T_FROM_INITIATOR, 0x02);
+	before = s_count(0x05);
+	pings = s_count(0x00);
+	path_abort(W.path, &W.commands[0].cmd);
+	s_wait_done();
+	cr_assert_eq(s_count(0x02), 2);
+	cr_assert_eq(s_count(0x05), before);
+	cr_assert_gt(s_count(0x00), pings);
+	ack = s_sent(0x00, pings);
+	cr_assert_eq(t_get(ack->bhs, T_ITT), 0xffffffff);
+	cr_assert_eq(t_get(ack->bhs, T_IMMEDIATE), 1);
+	cr_assert_arr_eq(ack->bhs + 8, lun, 8);
+	for (unsigned i = 0; i < 8; i++)
+		s_expect(&W.commands[i], PATH_UNKNOWN, -ECANCELED);
+	W.target->hold = false;
+	s_write(0, 65536, 1);
+	s_wait_done();
+	cr_assert_eq(W.downs, 0);
 	s_end();
 }
 
@@ -101,6 +272,28 @@ Test(mcs, s077_async_2_about_another_connection)
 	cr_assert_lt(loop_now(W.loop) - began, 13 * NS_PER_S);
 	s_verify(8, 3);
 	s_end_recovered();
+}
+
+Test(mcs, s047_cmdsn_wraps_over_all_connections)
+{
+	static unsigned char seen[128];
+
+	s_many(4);
+	W.config.first_cmd_sn = (uint32_t)-20;
+	s_up();
+	s_wait_connections(4);
+	for (unsigned round = 0; round < 3; round++) {
+		s_submit(32, 1);
+		s_expect_all_good(32);
+	}
+	s_verify(32, 1);
+	for (unsigned i = 0; i < 96; i++)
+		seen[((uint32_t)t_get(s_sent(0x01, i)->bhs, T_CMD_SN) + 20) %
+			128]++;
+	for (unsigned i = 0; i < 96; i++)
+		cr_assert_eq(seen[i], 1, "CmdSN %u", i - 20);
+	cr_assert_eq(W.downs, 0);
+	s_end();
 }
 
 Test(mcs, s098_commands_go_round)

@@ -42,6 +42,24 @@ Test(scenario, s047_cmdsn_increases_by_one)
 	s_end();
 }
 
+Test(scenario, s047_cmdsn_wraps)
+{
+	s_init();
+	W.config.first_cmd_sn = 0xffffff9c;
+	s_up();
+	cr_assert_eq(t_get(s_sent(0x03, 0)->bhs, T_CMD_SN), 0xffffff9c);
+	for (unsigned round = 0; round < 4; round++) {
+		for (unsigned n = 0; n < S_COMMANDS; n++)
+			s_write(n, 4096, 1);
+		s_wait_done();
+		for (unsigned n = 0; n < S_COMMANDS; n++)
+			s_expect_good(&W.commands[n]);
+	}
+	for (unsigned i = 0; i < 4 * S_COMMANDS; i++)
+		cr_assert_eq(cmd_sn(i), i);
+	s_end();
+}
+
 /* What the target expects next is what the ping has, and the next command too.
  */
 Test(scenario, s048_immediate_requests_take_no_cmdsn)

@@ -291,6 +291,31 @@ Test(scenario, s118_unit_has_grown)
 	d_end();
 }
 
+/* The same by Asynchronous Message, with no command that would hear of it. */
+Test(scenario, s079_async_0_says_that_the_unit_has_grown)
+{
+	d_init();
+	d_up(2);
+	cr_assert_eq(t_lun_resize(D.lun, 2 * D.disk.blocks), 0);
+	t_conn_async_sense(t_target_conn(D.target, 0), 0x062a09);
+	d_pass(5000);
+	cr_assert_eq(D.resized, 2 * D.disk.blocks * 512);
+	d_end();
+}
+
+Test(scenario, s079_async_0_says_that_it_is_another_one)
+{
+	d_init();
+	d_up(2);
+	D.lun->options.naa[15] = 2;
+	t_conn_async_sense(t_target_conn(D.target, 0), 0x063f0e);
+	d_pass(100);
+	cr_assert(d_heard("path-mismatched/0"));
+	D.lun->options.naa[15] = 1;
+	d_wait_up();
+	d_end();
+}
+
 /* Two forms of one number are two addresses: each is sent as it is. */
 Test(scenario, s119_lun_forms)
 {

@@ -179,6 +179,43 @@ Test(scenario, s073_r2t_while_the_unit_is_reset)
 	s_end_with_breach();
 }
 
+/* With FastAbort the R2Ts of before are not served once the reset is asked for:
+ * the target would complain. */
+Test(scenario, s073_fast_abort)
+{
+	struct s_edit *held;
+	unsigned before;
+
+	s_init();
+	W.config.timeouts.abort = 2 * NS_PER_S;
+	W.options.task_reporting = true;
+	W.options.reporting = T_FAST_ABORT;
+	W.hooks.rx = on_rx;
+	s_up();
+	cr_assert(s_said("TaskReporting=FastAbort,ResponseFence,RFC3720"));
+	held = s_edit(0x31, 0);
+	held->verdict = T_HOLD;
+	s_write(0, S_DATA, 1);
+	s_pass(10);
+	drop = 1; /* the ABORT TASK */
+	path_abort(W.path, &W.commands[0].cmd);
+	s_pass(1900);
+	before = s_count(0x05);
+	/* The R2T comes while the reset is under way. */
+	s_edit(0x22, 0)->verdict = T_HOLD;
+	s_pass(200);
+	cr_assert_eq(asked(RESET), 1);
+	cr_assert_eq(W.open, 1);
+	t_conn_release(s_conn());
+	s_wait_done();
+	cr_assert_eq(s_count(0x05), before);
+	s_expect(&W.commands[0], PATH_UNKNOWN, -ECANCELED);
+	s_write(1, 65536, 1);
+	s_wait_done();
+	cr_assert_eq(W.downs, 0);
+	s_end();
+}
+
 Test(scenario, s074_refusals_escalate_to_the_end)
 {
 	static const int answers[] = {2, 3, 4, 5, 6, 255};

@@ -76,7 +76,8 @@ Test(keys, offer)
 				   "DataSequenceInOrder=Yes\0"
 				   "ErrorRecoveryLevel=0\0MaxConnections=1\0"
 				   "DefaultTime2Wait=0\0DefaultTime2Retain=20\0"
-				   "TaskReporting=ResponseFence,RFC3720\0"
+				   "TaskReporting=FastAbort,ResponseFence,"
+				   "RFC3720\0"
 				   "iSCSIProtocolLevel=2";
 
 	start(KEYS_LEADING, &usual);
@@ -215,7 +216,7 @@ Test(keys, illegal_answers)
 		{"HeaderDigest", "foo"},
 		{"HeaderDigest", "CRC32C,None"},
 		{"HeaderDigest", ""},
-		{"TaskReporting", "FastAbort"}, /* not offered */
+		{"TaskReporting", "SlowAbort"}, /* not offered */
 		{"iSCSIProtocolLevel", "3"},
 		{"MaxRecvDataSegmentLength", "0"},
 		{"MaxRecvDataSegmentLength", "511"},
@@ -277,7 +278,7 @@ Test(keys, target_proposes)
 		"HeaderDigest=CRC32C");
 	cr_expect_str_eq(answer("DataDigest", "foo"), "DataDigest=Reject");
 	cr_expect_str_eq(answer("TaskReporting", "FastAbort,RFC3720"),
-		"TaskReporting=RFC3720");
+		"TaskReporting=FastAbort");
 	cr_expect_str_eq(
 		answer("MaxOutstandingR2T", "0"), "MaxOutstandingR2T=Reject");
 	cr_expect_str_eq(
