@@ -9,14 +9,21 @@ bad=0
 complain() { echo "$*"; bad=1; }
 
 named() { sed -n 's/^\.Pq //p' "$1" | grep -o '"[^"]*"' | tr -d '"' | sort -u; }
+sources=(tests/unit tests/scenario)
 
-# there NAME: SUITE::TEST of Criterion, FILE.sh, FILE.sh:STEP, FILE.py:FUNCTION
+# there NAME: SUITE::TEST of Criterion, also SUITE::BEGINNING*, FILE.sh,
+# FILE.sh:STEP, FILE.py:FUNCTION, faults/run ROW
 there() {
 	local file=${1%%:*} rest=${1#*:}
 	case $1 in
-	*::*)
-		grep -rqE "^Test\(${1%%::*}, ${1##*::}[,)]" tests/unit
+	*::*\*)
+		rest=${1##*::}
+		grep -rqE "^Test\(${1%%::*}, ${rest%\*}" "${sources[@]}"
 		;;
+	*::*)
+		grep -rqE "^Test\(${1%%::*}, ${1##*::}[,)]" "${sources[@]}"
+		;;
+	faults/run\ *) grep -q "^row_${1#* }() {" tests/faults/rows-*.sh ;;
 	*.py:*) grep -q "^def ${rest}_" "tests/system/$file" ;;
 	*.sh:*) grep -qF "\"$rest\"" "tests/system/$file" ;;
 	*) [ -x "tests/system/$1" ] ;;
@@ -29,6 +36,13 @@ while read -r name; do
 	there "$name" || complain "umpio-frontends(7) names no test: $name"
 done < <(named etc/man/umpio-frontends.7)
 [ "$count" -gt 60 ] || complain "umpio-frontends(7) names only $count tests"
+
+failures=etc/man/umpio-failures.7
+while read -r name; do
+	there "$name" || complain "umpio-failures(7) names no test: $name"
+done < <(named $failures)
+tests/faults/manual | cmp -s - $failures ||
+	complain "umpio-failures(7) is not what tests/faults/manual makes"
 
 # The test itself can fail.
 ! there "client::is_not_there" || complain "a test that is not there is found"

@@ -29,6 +29,7 @@ CONTROL=$T/control.sock
 PIDS=()
 LOOPS=()
 declare -A TGT_PID=() TGT_CONTROL=()
+TGT_RUN=() # what runs tgtd, where it is to be in another namespace
 
 # Targets go last: whoever uses them may want to flush.
 cleanup() {
@@ -117,7 +118,7 @@ tgt_start() {
 	requires_root
 	mkdir -p /var/run/tgtd
 	: "${TGT_CONTROL[$name]:=$((1000 + ($$ * 7 + ${#TGT_PID[@]}) % 31000))}"
-	tgtd -f --iscsi "$portals" -C "${TGT_CONTROL[$name]}" \
+	"${TGT_RUN[@]}" tgtd -f --iscsi "$portals" -C "${TGT_CONTROL[$name]}" \
 		>"$T/tgtd-$name.log" 2>&1 </dev/null &
 	TGT_PID[$name]=$!
 	eventually 5 tgt "$name" --op show --mode sys ||

@@ -111,10 +111,11 @@ void *worker_file(void *arg)
 	int fd = open(w->target->name, O_RDWR | O_DIRECT | O_CLOEXEC);
 	struct job j;
 
+	source_init(&s, w->n, w->of);
 	if (fd < 0 || job_init(&j, &s))
 		abort();
 	if (!w->run->o.no_fill)
-		source_slice(&s, w->n, w->of);
+		source_rewind(&s);
 	work(fd, &j);
 	run_arrive(w->run);
 	run_await(w->run, PHASE_MIX);
@@ -122,7 +123,7 @@ void *worker_file(void *arg)
 	run_arrive(w->run);
 	run_await(w->run, PHASE_CHECK);
 	if (!w->run->o.no_check)
-		source_slice(&s, w->n, w->of);
+		source_rewind(&s);
 	work(fd, &j);
 	job_fini(&j);
 	close(fd);

@@ -22,13 +22,20 @@ void job_fini(struct job *j)
 	free(j->data);
 }
 
-void source_slice(struct source *s, unsigned n, unsigned of)
+void source_init(struct source *s, unsigned n, unsigned of)
 {
 	const struct options *o = &s->run->o;
 	uint64_t units = o->size / o->unit;
 
-	s->at = units * n / of * o->unit;
-	s->end = units * (n + 1) / of * o->unit;
+	s->low = units * n / of * o->unit;
+	s->high = units * (n + 1) / of * o->unit;
+	s->walk = s->high; /* begins anew with the first write */
+}
+
+void source_rewind(struct source *s)
+{
+	s->at = s->low;
+	s->end = s->high;
 }
 
 uint64_t source_wait(const struct source *s)
@@ -45,7 +52,7 @@ static void pace(struct source *s)
 {
 	uint64_t now = run_now(), step;
 
-	if (!s->run->o.rate)
+	if (!s->run->o.rate || s->run->phase != PHASE_MIX)
 		return;
 	step = 1000000000u / s->run->o.rate;
 	s->due = s->due + step < now ? now : s->due + step;
@@ -87,14 +94,39 @@ static uint64_t choose_len(struct source *s)
 	return len < o->size ? len : o->size;
 }
 
+static bool writes(enum op op)
+{
+	return op != OP_READ && op != OP_FLUSH;
+}
+
+/* Behind the one before it, in the slice but for what is hot. */
+static void walk(struct source *s, struct job *j)
+{
+	uint64_t low = s->low;
+
+	if (s->run->o.hot && low < HOT_SIZE && s->high > HOT_SIZE)
+		low = HOT_SIZE;
+	if (j->len > s->high - s->walk)
+		s->walk = low;
+	if (j->len > s->high - s->walk)
+		j->len = s->high - s->walk;
+	j->offset = s->walk;
+	s->walk += j->len;
+}
+
 static void choose_place(struct source *s, struct job *j)
 {
 	const struct options *o = &s->run->o;
-	uint64_t room;
+	uint64_t room = o->size;
+	bool hot = stamp_random(&s->random) % 100 < o->hot;
 
 	j->len = choose_len(s);
-	room = o->size;
-	if (stamp_random(&s->random) % 100 < o->hot && room > HOT_SIZE)
+	j->hot = hot && writes(j->op);
+	if (o->walk && !hot && writes(j->op)) {
+		walk(s, j);
+		return;
+	}
+	if (hot && room > HOT_SIZE)
 		room = HOT_SIZE;
 	if (j->len > room)
 		j->len = room - room % o->unit;
@@ -133,6 +165,7 @@ static bool choose_slice(struct source *s, struct job *j, enum op op)
 	if (s->at == s->end)
 		return false;
 	j->op = op;
+	j->hot = false;
 	j->offset = s->at;
 	j->len = s->end - s->at < chunk ? s->end - s->at : chunk;
 	s->at += j->len;
@@ -192,7 +225,8 @@ static void note(const struct job *j, int err)
 		.offset = j->offset,
 		.len = j->len,
 		.what = op_names[j->op],
-		.failed = err != 0};
+		.failed = err != 0,
+		.hot = j->hot};
 
 	run->ops[j->op]++;
 	run->errors[j->op] += err != 0;

@@ -12,6 +12,7 @@
 struct source {
 	struct run *run;
 	uint64_t random, writer;
+	uint64_t low, high, walk;    /* bytes of its slice, next write there */
 	uint64_t at, end;            /* bytes still to be filled or checked */
 	bool fua, flush, zero, trim; /* what the device can do */
 	uint64_t due; /* when the next may begin, at a limited rate */
@@ -25,15 +26,17 @@ struct job {
 	struct value *value;
 	struct reading reading;
 	uint64_t flush;
-	bool busy;
+	bool busy, hot;
 };
 
 /* 0 or -ENOMEM. */
 int job_init(struct job *j, struct source *s);
 void job_fini(struct job *j);
 
-/* A slice of the region for worker `n` of `of`, to fill or check in turn. */
-void source_slice(struct source *s, unsigned n, unsigned of);
+/* The slice of the region that is worker `n`'s of `of`. */
+void source_init(struct source *s, unsigned n, unsigned of);
+/* It is to be filled or checked, in turn. */
+void source_rewind(struct source *s);
 /* 0: one may begin now; else ns to wait. */
 uint64_t source_wait(const struct source *s);
 

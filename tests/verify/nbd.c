@@ -219,6 +219,7 @@ static int conn_init(struct conn *c, struct worker *w)
 	c->source = (struct source){.run = w->run,
 		.writer = w->n,
 		.random = w->run->o.seed + w->n * 1000003u};
+	source_init(&c->source, w->n, w->of);
 	c->jobs = calloc(c->njobs, sizeof *c->jobs);
 	if (!c->jobs)
 		return -ENOMEM;
@@ -248,7 +249,7 @@ void *worker_nbd(void *arg)
 	if (conn_init(&c, w))
 		abort();
 	if (!w->run->o.no_fill)
-		source_slice(&c.source, w->n, w->of);
+		source_rewind(&c.source);
 	work(&c);
 	run_arrive(w->run);
 	run_await(w->run, PHASE_MIX);
@@ -256,7 +257,7 @@ void *worker_nbd(void *arg)
 	run_arrive(w->run);
 	run_await(w->run, PHASE_CHECK);
 	if (!w->run->o.no_check)
-		source_slice(&c.source, w->n, w->of);
+		source_rewind(&c.source);
 	work(&c);
 	conn_fini(&c);
 	run_arrive(w->run);

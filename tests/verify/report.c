@@ -28,8 +28,9 @@ static uint64_t errors(const struct run *run)
 
 static void fault_row(void *arg, const struct fault_sum *f)
 {
-	fprintf(arg, "%-32s %6ju %10ju %7ju %7ju %12.1f\n", f->name, f->times,
-		f->requests, f->errors, f->found, ms(f->longest));
+	fprintf(arg, "%-32s %6ju %10ju %7ju %7ju %12.1f %12.1f\n", f->name,
+		f->times, f->requests, f->errors, f->found, ms(f->longest),
+		ms(f->longest_hot));
 }
 
 static unsigned findings_kept(const struct run *run)
@@ -71,8 +72,8 @@ void report_table(struct run *run, FILE *out)
 		ms(stalls_quantile(run->stalls, 0.99)),
 		ms(stalls_quantile(run->stalls, 0.999)),
 		n ? ms(slow->took) : 0);
-	fprintf(out, "%-32s %6s %10s %7s %7s %12s\n", "fault", "times",
-		"requests", "errors", "wrong", "longest, ms");
+	fprintf(out, "%-32s %6s %10s %7s %7s %12s %12s\n", "fault", "times",
+		"requests", "errors", "wrong", "longest, ms", "hot writes");
 	stalls_sums(run->stalls, fault_row, out);
 	fprintf(out, "\nlongest requests:\n");
 	for (unsigned i = 0; i < n && i < 10; i++)
@@ -108,9 +109,9 @@ static void fault_json(void *arg, const struct fault_sum *f)
 	fprintf(l->out,
 		"{\"fault\":\"%s\",\"times\":%ju,\"requests\":%ju,"
 		"\"errors\":%ju,\"found\":%ju,\"longest_ms\":%.3f,"
-		"\"seconds\":%.3f}",
+		"\"longest_hot_ms\":%.3f,\"seconds\":%.3f}",
 		f->name, f->times, f->requests, f->errors, f->found,
-		ms(f->longest), f->total);
+		ms(f->longest), ms(f->longest_hot), f->total);
 }
 
 static void step_json(void *arg, uint64_t upto, uint64_t n)
@@ -129,6 +130,13 @@ static void json_counts(const struct run *run, FILE *out)
 	for (unsigned i = 0; i < OPS; i++) {
 		comma(&l);
 		fprintf(out, "\"%s\":%ju", op_names[i], (uintmax_t)run->ops[i]);
+	}
+	fprintf(out, "},\n\"failed\":{");
+	l.more = false;
+	for (unsigned i = 0; i < OPS; i++) {
+		comma(&l);
+		fprintf(out, "\"%s\":%ju", op_names[i],
+			(uintmax_t)run->errors[i]);
 	}
 	fprintf(out, "},\n\"found\":{");
 	l.more = false;

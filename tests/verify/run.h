@@ -31,6 +31,7 @@ struct options {
 	uint64_t seed, hang;  /* hang: ns that the last ones may take */
 	const char *announce; /* FIFO to make; NULL: none */
 	const char *json;     /* file; "-": standard output; NULL: none */
+	bool walk;            /* writes go one behind the other */
 	bool no_fill, no_check, allow_errors;
 };
 

@@ -140,14 +140,16 @@ void stalls_note(struct stalls *s, const struct slow *request)
 {
 	struct fault_sum *sum;
 	struct window *w;
+	uint64_t *longest;
 
 	pthread_mutex_lock(&s->lock);
 	w = window_of(s, request->begun, request->begun + request->took);
 	sum = w ? &w->sum : &s->calm;
 	sum->requests++;
 	sum->errors += request->failed;
-	if (request->took > sum->longest)
-		sum->longest = request->took;
+	longest = request->hot ? &sum->longest_hot : &sum->longest;
+	if (request->took > *longest)
+		*longest = request->took;
 	s->steps[step_of(request->took)]++;
 	s->requests++;
 	keep_longest(s, request, w);
@@ -175,6 +177,8 @@ static void add(struct fault_sum *to, const struct window *w)
 	to->found += w->sum.found;
 	if (w->sum.longest > to->longest)
 		to->longest = w->sum.longest;
+	if (w->sum.longest_hot > to->longest_hot)
+		to->longest_hot = w->sum.longest_hot;
 	if (w->ended != NEVER)
 		to->total += (double)(w->ended - w->begun) / 1e9;
 }

@@ -22,6 +22,7 @@ struct slow { /* one request */
 	const char *what;       /* "read", …; static */
 	char fault[FAULT_NAME]; /* "" : none */
 	bool failed;
+	bool hot; /* a write where others are: it may wait for a fence */
 };
 
 /* Keeps the `keep` longest. NULL without memory. */
@@ -40,8 +41,9 @@ void stalls_found(struct stalls *s, uint64_t at);
 /* Figures of one fault by name, of its windows together; or of the calm. */
 struct fault_sum {
 	char name[FAULT_NAME];
-	uint64_t times, requests, errors, found, longest;
-	double total; /* s of its windows; not of the calm */
+	uint64_t times, requests, errors, found;
+	uint64_t longest, longest_hot; /* of others, of hot ones */
+	double total;                  /* s of its windows; not of the calm */
 };
 /* Calls `each` for the calm, named "none", then for each fault by its first
  * announcement. */

@@ -72,6 +72,7 @@ static const struct option longs[] = {
 	{"max-io", required_argument, NULL, 'm'},
 	{"mix", required_argument, NULL, 'x'},
 	{"hot", required_argument, NULL, 'h'},
+	{"walk", no_argument, NULL, 'w'},
 	{"rate", required_argument, NULL, 'r'},
 	{"seed", required_argument, NULL, 'e'},
 	{"hang", required_argument, NULL, 'g'},
@@ -151,6 +152,7 @@ static int take(struct options *o, int option, const char *value)
 	case 'g': return units_duration(value, &o->hang);
 	case 'f': o->announce = value; return 0;
 	case 'j': o->json = value ? value : "-"; return 0;
+	case 'w': o->walk = true; return 0;
 	case 'F': o->no_fill = true; return 0;
 	case 'C': o->no_check = true; return 0;
 	case 'E': o->allow_errors = true; return 0;
