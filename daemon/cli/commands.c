@@ -51,6 +51,8 @@ const struct command commands[] = {
 		NULL, 0, 1, no_options, cmd_status},
 	{"stats", "[DEVICE]", "recovery counters and latencies of each path",
 		NULL, 0, 1, no_options, cmd_stats},
+	{"top", "[DEVICE]", "rates and latencies on the screen, every second",
+		"  q             ends it\n", 0, 1, no_options, cmd_top},
 	{"events", "[DEVICE] [-n N] [--no-follow]",
 		"what has happened to devices and paths, and what happens",
 		"  -n, --lines N   begin with the last N events of the 256 "
@@ -115,7 +117,6 @@ const struct command commands[] = {
 		"  --chap-secret-file FILE   file with the CHAP secret, mode "
 		"0600\n",
 		1, 1, discover_options, cmd_discover},
-	{.name = "top", .synopsis = ""},
 	{.name = "upgrade", .synopsis = ""},
 	{.name = "pr", .synopsis = ""},
 	{0},
