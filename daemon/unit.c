@@ -316,7 +316,7 @@ void unit_serve(
 
 unsigned unit_active(const struct unit *u)
 {
-	return u->served_with.active;
+	return u->served_with.up;
 }
 
 /* Drain */

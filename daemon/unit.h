@@ -53,7 +53,7 @@ void unit_start(struct unit *unit, unit_done_fn *done);
 void unit_serve(struct unit *unit, struct fblk_mount *const *mounts,
 	unit_done_fn *done);
 
-/* Paths that were active when the device began to serve. */
+/* Paths that were up when the device began to serve. */
 unsigned unit_active(const struct unit *unit);
 
 /* Adds a path; `path` must live until done, whose `err` is the path's id. */

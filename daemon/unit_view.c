@@ -35,6 +35,8 @@ static struct json_object *path_status(const struct mpath_info *p)
 	put_number(o, "lun", p->facts.lun);
 	put_text(o, "state", mpath_state_name(p->state));
 	put_text(o, "alua", p->alua);
+	put_number(o, "group", p->group);
+	json_object_object_add(o, "priority", json_object_new_int(p->priority));
 	put_number(o, "connections", p->facts.connections);
 	put_number(o, "inflight", p->inflight);
 	put_number(o, "reads", p->reads);
@@ -110,6 +112,37 @@ static struct json_object *paths_view(const struct mpdev *dev,
 	return list;
 }
 
+static struct json_object *group_status(
+	const struct mpdev *dev, unsigned n, const struct mpath_group_info *g)
+{
+	struct json_object *o = json_object_new_object();
+	struct json_object *paths = json_object_new_array();
+	struct mpath_info path;
+
+	for (unsigned i = 0; mpdev_path_info(dev, i, &path); i++)
+		if (path.group == n)
+			json_object_array_add(
+				paths, json_object_new_int(path.id));
+	put_number(o, "id", n);
+	json_object_object_add(o, "priority", json_object_new_int(g->priority));
+	put_text(o, "state",
+		!g->usable  ? "failed"
+		: g->in_use ? "active"
+			    : "standby");
+	json_object_object_add(o, "paths", paths);
+	return o;
+}
+
+static struct json_object *groups_view(const struct mpdev *dev)
+{
+	struct json_object *list = json_object_new_array();
+	struct mpath_group_info group;
+
+	for (unsigned n = 0; mpdev_group_info(dev, n, &group); n++)
+		json_object_array_add(list, group_status(dev, n, &group));
+	return list;
+}
+
 void unit_view_fill(
 	const struct mpdev *dev, enum unit_view view, struct json_object *into)
 {
@@ -129,5 +162,6 @@ void unit_view_fill(
 	put_text(into, "state", mpdev_state_name(s.state));
 	put_text(into, "policy", s.policy);
 	put_number(into, "queued", s.queued);
+	json_object_object_add(into, "groups", groups_view(dev));
 	json_object_object_add(into, "paths", paths_view(dev, path_status));
 }

@@ -30,15 +30,18 @@ void growth_fini(struct mpdev *dev)
 	loop_timer_free(dev->growth.timer);
 }
 
-/* What all active paths say; 0 when they do not agree, or none is there. */
+/* What all usable paths say; 0 when they do not agree, or none is there. */
 static uint64_t agreed_blocks(const struct mpdev *dev)
 {
+	const struct mpath *mp;
 	uint64_t blocks = 0;
 
-	for (unsigned n = 0; n < dev->view.nactive; n++) {
-		uint64_t one = dev->active[n]->facts.identity.blocks;
+	TAILQ_FOREACH (mp, &dev->paths, link) {
+		uint64_t one = mp->facts.identity.blocks;
 
-		if (n && one != blocks)
+		if (!mpath_is_usable(mp))
+			continue;
+		if (blocks && one != blocks)
 			return 0;
 		blocks = one;
 	}
@@ -137,10 +140,11 @@ static void ask(struct mpath *mp)
 static void ask_all(void *arg)
 {
 	struct mpdev *dev = arg;
+	struct mpath *mp;
 
-	for (unsigned n = 0; n < dev->view.nactive; n++)
-		if (!dev->active[n]->capacity_asked)
-			ask(dev->active[n]);
+	TAILQ_FOREACH (mp, &dev->paths, link)
+		if (mpath_is_usable(mp) && !mp->capacity_asked)
+			ask(mp);
 }
 
 void growth_check(struct mpdev *dev)

@@ -89,6 +89,8 @@ static void replied(struct path_cmd *cmd)
 		mpath_bad(mp, d.what);
 	else
 		io_heed(mp, d.flags, d.what);
+	if (d.flags & DISPOSITION_REREAD_ALUA)
+		alua_watch_heed(mp, r);
 }
 
 static void ask(struct mpath *mp)

@@ -273,6 +273,8 @@ static void heed(struct io *io, struct mpath *mp, const struct retry_verdict *v)
 {
 	if (v->unknown && io->range)
 		fence_note(mp->fence, io->range);
+	if (v->flags & DISPOSITION_REREAD_ALUA)
+		alua_watch_heed(mp, &io->cmd.result);
 	if (v->path_dying)
 		mpath_doubt(mp);
 	if (v->path_bad)

@@ -138,6 +138,21 @@ static bool is_absent(const struct path_result *r)
 	       s.key == SENSE_ILLEGAL_REQUEST && s.asc == 0x25;
 }
 
+/* The port is in a state without access (SPC-5 5.16.2): the step has to wait
+ * until that is over, and is left out. */
+static bool is_barred(struct lun_probe *p, const struct path_result *r)
+{
+	int state = r->status == SCSI_STATUS_CHECK_CONDITION
+			    ? alua_state_of_sense(r->sense, r->sense_len)
+			    : ALUA_NONE;
+
+	if (state == ALUA_NONE)
+		return false;
+	p->facts.alua_state = state;
+	p->facts.limited |= p->step->decode != NULL;
+	return true;
+}
+
 static void command_done(struct path_cmd *cmd)
 {
 	struct lun_probe *p = cmd->arg;
@@ -160,6 +175,8 @@ static void command_done(struct path_cmd *cmd)
 	else if (is_absent(r))
 		end(p, lun_probe_fault(
 			       p, -ENODEV, "the target has no such LUN"));
+	else if (is_barred(p, r))
+		next_step(p);
 	else if (!retry(p, &d))
 		step_failed(p, &d);
 }

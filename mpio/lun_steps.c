@@ -261,6 +261,8 @@ static int decode_groups(struct lun_probe *p, size_t len)
 	while (alua_report_next(&report, &group))
 		if (has_our_port(p, &group)) {
 			p->facts.alua_state = group.state;
+			p->facts.alua_preferred = group.preferred;
+			p->facts.target_group = group.id;
 			break;
 		}
 	return 0;

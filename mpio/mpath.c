@@ -85,6 +85,8 @@ static void act_activate(struct mpath *mp)
 	bool news = !mp->was_active || mp->reason[0];
 
 	mp->phase = PHASE_ACTIVE;
+	if (news)
+		groups_joined(mp);
 	if (!mp->was_active || now(mp) - mp->active_at >= STABLE)
 		mp->attempts = 0;
 	mp->was_active = true;
@@ -99,6 +101,7 @@ static void act_activate(struct mpath *mp)
 		notice_event(mp->dev, mp->id, EVENT_PATH_UP,
 			mp->facts.identity.wwid);
 	mpdev_update(mp->dev);
+	alua_watch_look(mp->dev);
 }
 
 /* What a failed probe means for the next attempt: -EAGAIN passes by itself. */
@@ -514,6 +517,8 @@ struct mpath *mpath_new(struct mpdev *dev, struct path *path, int id)
 	loop_task_init(&mp->moved_task, report_moved, mp);
 	mpath_health_init(mp);
 	mp->options.weight = 1;
+	mp->facts.alua_state = ALUA_NONE;
+	mp->portal_group = (unsigned)id;
 	path->events = &path_events;
 	path->owner = mp;
 	return mp;
@@ -537,6 +542,6 @@ enum mpath_state mpath_state(const struct mpath *mp)
 	if (mp->refused)
 		return MPATH_QUARANTINED;
 	if (mpath_is_active(mp))
-		return MPATH_ACTIVE;
+		return mp->in_use ? MPATH_ACTIVE : MPATH_STANDBY;
 	return mp->reason[0] ? MPATH_FAILED : MPATH_CONNECTING;
 }

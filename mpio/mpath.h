@@ -14,6 +14,7 @@
 #include <umpio/lun.h>
 #include <umpio/mpio.h>
 #include <umpio/path.h>
+#include <umpio/scsi/alua.h>
 #include <umpio/scsi/capacity.h>
 
 #define MPATH_PHASES(X)                                                        \
@@ -86,6 +87,17 @@ struct mpath {
 	unsigned capacity_tries;
 	bool capacity_asked; /* the command is on its way */
 
+	/* group.c */
+	unsigned group;        /* index in the device's list */
+	unsigned portal_group; /* lowest id of the paths to it */
+	bool in_use;           /* usable, and of the group in use */
+	bool shunned;          /* its group was left by command */
+	uint64_t returned_at;  /* loop_now() when it came back after a failure;
+				* 0: it is as good as any */
+	/* alua_watch.c */
+	bool alua_stale;     /* its state is being asked for */
+	uint64_t alua_doubt; /* loop_now() until which sense is believed */
+
 	struct load load; /* reads and writes alone */
 	uint32_t inflight;
 	uint64_t reads, writes, read_bytes, write_bytes, errors, failovers;
@@ -141,6 +153,13 @@ static inline bool mpath_is_active(const struct mpath *mp)
 static inline bool mpath_is_poor(const struct mpath *mp)
 {
 	return mp->damping.held || mp->damping.marginal;
+}
+
+/* It could carry I/O: the target gives access, and the LUN is the right one. */
+static inline bool mpath_is_usable(const struct mpath *mp)
+{
+	return mpath_is_active(mp) && !mp->facts.limited &&
+	       alua_state_usable(mp->facts.alua_state);
 }
 
 #endif

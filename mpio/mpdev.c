@@ -134,7 +134,8 @@ struct mpdev *mpdev_new(struct loop *loop, const char *name,
 	init_lists(dev);
 	dev->no_path = loop_timer_new(loop, mpdev_no_path_over, dev);
 	if (io_queue_init(dev) || growth_init(dev) || health_init(dev) ||
-		!dev->blk.name || !dev->no_path) {
+		groups_init(dev) || alua_watch_init(dev) || !dev->blk.name ||
+		!dev->no_path) {
 		mpdev_free(dev);
 		return NULL;
 	}
@@ -158,6 +159,8 @@ void mpdev_free(struct mpdev *dev)
 	loop_timer_free(dev->no_path);
 	growth_fini(dev);
 	health_fini(dev);
+	groups_fini(dev);
+	alua_watch_fini(dev);
 	notices_fini(dev);
 	io_queue_fini(dev);
 	request_pool_fini(dev);
@@ -180,6 +183,8 @@ int mpdev_add_path(struct mpdev *dev, struct path *path,
 
 	if (dev->drain != DRAIN_NONE)
 		return -ESHUTDOWN;
+	if (groups_reserve(dev, dev->npaths + 1))
+		return -ENOMEM;
 	active = realloc(dev->active, (dev->npaths + 1) * sizeof *active);
 	if (!active)
 		return -ENOMEM;
@@ -252,8 +257,11 @@ int mpdev_enable_path(struct mpdev *dev, int id)
 
 	if (!mp)
 		return -ENOENT;
-	if (!mp->disabled)
+	if (!mp->disabled) {
+		if (mpath_is_usable(mp) && !mp->in_use)
+			groups_use(mp);
 		return 0;
+	}
 	mp->disabled = false;
 	mp->attempts = 0;
 	mp->slow_until = 0;
@@ -275,7 +283,9 @@ void mpdev_snapshot(const struct mpdev *dev, struct mpdev_snapshot *s)
 		.failovers = dev->failovers,
 		.queued = dev->io.nheld + dev->nearly,
 		.paths = dev->npaths,
-		.active = dev->nusable,
+		.active = dev->view.nactive,
+		.up = dev->nup,
+		.groups = dev->groups.n,
 	};
 	snprintf(s->wwid, sizeof s->wwid, "%.*s", (int)sizeof s->wwid - 1,
 		dev->facts.identity.wwid);
@@ -293,8 +303,9 @@ bool mpdev_path_info(
 	*info = (struct mpath_info){
 		.id = mp->id,
 		.state = mpath_state(mp),
-		.alua = alua_state_name(
-			mp->was_active ? mp->facts.alua_state : ALUA_NONE),
+		.alua = alua_state_name(mp->facts.alua_state),
+		.group = mp->group,
+		.priority = dev->groups.list[mp->group].priority,
 		.inflight = mp->inflight,
 		.reads = mp->reads,
 		.writes = mp->writes,
@@ -311,5 +322,20 @@ bool mpdev_path_info(
 	path_counters(mp->path, &info->counters);
 	info->heard = path_heard(mp->path);
 	fault_text(&info->facts, info->fault, sizeof info->fault);
+	return true;
+}
+
+bool mpdev_group_info(
+	const struct mpdev *dev, unsigned n, struct mpath_group_info *info)
+{
+	const struct groups *g = &dev->groups;
+
+	if (n >= g->n)
+		return false;
+	*info = (struct mpath_group_info){
+		.priority = g->list[n].priority,
+		.usable = g->list[n].usable,
+		.in_use = g->chosen && g->key == g->list[n].key,
+	};
 	return true;
 }

@@ -3,8 +3,10 @@
 #ifndef MPIO_MPDEV_H
 #define MPIO_MPDEV_H
 
+#include "alua_watch.h"
 #include "fence.h"
 #include "flush.h"
+#include "group.h"
 #include "growth.h"
 #include "health.h"
 #include "io.h"
@@ -38,9 +40,11 @@ struct mpdev {
 	struct mpath_list paths; /* in order of id */
 	unsigned npaths;
 	int next_id;
-	struct mpath **active; /* those that take commands, in order of id */
+	unsigned nup; /* paths that are active or stand by */
+	struct groups groups;
+	struct alua_watch alua;
+	struct mpath **active; /* those of the group in use, in order of id */
 	struct load **loads;   /* theirs, for the selector */
-	unsigned nusable;      /* paths that could take commands */
 	struct selector_view view;
 	const struct selector *selector;
 

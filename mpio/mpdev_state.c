@@ -49,15 +49,17 @@ struct mpath *mpdev_pick(struct mpdev *dev, int avoid, uint32_t len)
 	return dev->active[n];
 }
 
-/* Those that are poor, or those that are not; the number. */
-static unsigned collect(struct mpdev *dev, bool poor)
+void mpdev_recount(struct mpdev *dev)
 {
 	struct mpath *mp;
 	unsigned n = 0;
 
+	groups_sort(dev);
+	dev->nup = 0;
 	dev->view.weight_max = 0;
 	TAILQ_FOREACH (mp, &dev->paths, link) {
-		if (!mpath_is_active(mp) || mpath_is_poor(mp) != poor)
+		dev->nup += mpath_is_active(mp);
+		if (!mp->in_use)
 			continue;
 		mp->load.credit = 0;
 		if (mp->load.weight > dev->view.weight_max)
@@ -65,16 +67,8 @@ static unsigned collect(struct mpdev *dev, bool poor)
 		dev->loads[n] = &mp->load;
 		dev->active[n++] = mp;
 	}
-	return n;
-}
-
-void mpdev_recount(struct mpdev *dev)
-{
-	unsigned poor = collect(dev, true), n = collect(dev, false);
-
-	dev->nusable = n + poor;
 	dev->view.loads = dev->loads;
-	dev->view.nactive = n ? n : collect(dev, true);
+	dev->view.nactive = n;
 }
 
 /*
@@ -83,7 +77,7 @@ void mpdev_recount(struct mpdev *dev)
 static enum mpdev_state state_of(const struct mpdev *dev)
 {
 	if (dev->view.nactive)
-		return dev->nusable == dev->npaths ? MPDEV_UP : MPDEV_DEGRADED;
+		return dev->nup == dev->npaths ? MPDEV_UP : MPDEV_DEGRADED;
 	if (!dev->known)
 		return MPDEV_CONNECTING;
 	return dev->expired ? MPDEV_FAILED : MPDEV_QUEUEING;
@@ -96,7 +90,7 @@ static void tell_state(struct mpdev *dev)
 		const char *text;
 	} words[] = {
 		[MPDEV_CONNECTING] = {-1, NULL},
-		[MPDEV_UP] = {EVENT_DEVICE_UP, "every path is active"},
+		[MPDEV_UP] = {EVENT_DEVICE_UP, "every path is up"},
 		[MPDEV_DEGRADED] = {EVENT_DEVICE_DEGRADED, NULL},
 		[MPDEV_QUEUEING] = {EVENT_DEVICE_QUEUEING,
 			"no path is active; requests are held"},
@@ -108,8 +102,8 @@ static void tell_state(struct mpdev *dev)
 
 	if (words[dev->state].word < 0)
 		return;
-	snprintf(text, sizeof text, "%u of %u paths active", dev->nusable,
-		dev->npaths);
+	snprintf(text, sizeof text, "%u of %u paths up, %u active", dev->nup,
+		dev->npaths, dev->view.nactive);
 	notice_event(dev, -1, (enum event_word)words[dev->state].word,
 		words[dev->state].text ? words[dev->state].text : text);
 }
@@ -123,6 +117,7 @@ static void enter_state(struct mpdev *dev)
 		loop_timer_set(dev->no_path, dev->options.no_path_timeout);
 		TAILQ_FOREACH (mp, &dev->paths, link)
 			mpath_sooner(mp);
+		alua_watch_look(dev);
 	} else if (dev->state == MPDEV_FAILED) {
 		io_fail_held(dev, -EIO);
 		request_fail_waiting(dev, -EIO);
@@ -191,6 +186,10 @@ void mpdev_no_path_over(void *arg)
 {
 	struct mpdev *dev = arg;
 
+	if (alua_watch_patience(dev)) {
+		loop_timer_set(dev->no_path, alua_watch_patience(dev));
+		return;
+	}
 	if (!dev->known) {
 		fail_early(dev, -EIO);
 		return;
@@ -308,8 +307,24 @@ void mpdev_grow(struct mpdev *dev, uint64_t blocks)
 		w->resized(w, size);
 }
 
+/* Of a path whose port gives no access only the names are known; the rest is
+ * compared before it carries I/O. */
+static bool same_names(const struct mpdev *dev, const struct mpath *mp,
+	char *why, unsigned size)
+{
+	struct lun_identity names = dev->facts.identity;
+
+	memcpy(names.wwid, mp->facts.identity.wwid, sizeof names.wwid);
+	memcpy(names.serial, mp->facts.identity.serial, sizeof names.serial);
+	return lun_identity_equal(&dev->facts.identity, &names, why, size);
+}
+
 int mpdev_admit(struct mpdev *dev, struct mpath *mp, char *why, unsigned size)
 {
+	if (mp->facts.limited)
+		return !dev->known || same_names(dev, mp, why, size)
+			       ? 0
+			       : -EMEDIUMTYPE;
 	if (!dev->known) {
 		dev->facts = mp->facts;
 		learn(dev);

@@ -34,6 +34,7 @@ int mpdev_set_options(struct mpdev *dev, const struct mpdev_options *options)
 {
 	const struct selector *selector = selector_find(options->policy);
 	struct mpath *mp;
+	bool regroup;
 
 	if (!selector || fixed_differ(&dev->options, options))
 		return -EINVAL;
@@ -41,9 +42,14 @@ int mpdev_set_options(struct mpdev *dev, const struct mpdev_options *options)
 		dev->selector = selector;
 		memset(&dev->view.memory, 0, sizeof dev->view.memory);
 	}
+	regroup = dev->options.group_by != options->group_by;
 	dev->options = *options;
 	dev->options.policy = selector->name;
 	fence_guards_changed(dev);
+	if (regroup)
+		groups_reset(dev);
+	else
+		mpdev_update(dev); /* failback may have changed */
 	if (loop_timer_is_set(dev->no_path))
 		loop_timer_set(dev->no_path, options->no_path_timeout);
 	TAILQ_FOREACH (mp, &dev->paths, link)

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 #include <umpio/scsi/alua.h>
+#include <umpio/scsi/sense.h>
 
 #define PORT_LEN 4
 
@@ -24,6 +25,21 @@ bool alua_state_usable(int state)
 {
 	return state == ALUA_NONE || state == ALUA_OPTIMIZED ||
 	       state == ALUA_NON_OPTIMIZED || state == ALUA_LBA_DEPENDENT;
+}
+
+int alua_state_of_sense(const void *sense, size_t len)
+{
+	struct sense s = sense_decode(sense, len);
+
+	if (!s.valid || s.deferred || s.key != SENSE_NOT_READY || s.asc != 0x04)
+		return ALUA_NONE;
+	switch (s.ascq) {
+	case 0x0a: return ALUA_TRANSITIONING;
+	case 0x0b: return ALUA_STANDBY;
+	case 0x0c: return ALUA_UNAVAILABLE;
+	case 0x12: return ALUA_OFFLINE;
+	default: return ALUA_NONE;
+	}
 }
 
 uint16_t alua_group_port(const struct alua_group *group, unsigned n)

@@ -8,6 +8,9 @@
 #define MS     1000000ull
 #define ANY    (-1)
 #define UA_MAX 8 /* unit attentions that one command may meet */
+/* Ports without access that one command may meet; who carries I/O is known
+ * after the first. */
+#define ACCESS_MAX 60
 
 #define REVALIDATE                                                             \
 	(DISPOSITION_REREAD_IDENTITY | DISPOSITION_REREAD_CAPACITY |           \
@@ -62,13 +65,13 @@ static const struct row rows[] = {
 		F(START_UNIT), "INITIALIZING COMMAND REQUIRED"},
 	{SENSE(NOT_READY, 0x04, 0x03, 0x03), FAIL, -EIO, 0, 0, 0, 0,
 		"MANUAL INTERVENTION REQUIRED"},
-	{SENSE(NOT_READY, 0x04, 0x0a, 0x0a), WAIT, -EIO, 0, 1000, 60000,
+	{SENSE(NOT_READY, 0x04, 0x0a, 0x0a), ELSEWHERE, -EIO, ACCESS_MAX, 0, 0,
 		F(REREAD_ALUA), "ASYMMETRIC ACCESS STATE TRANSITION"},
-	{SENSE(NOT_READY, 0x04, 0x0b, 0x0b), BAD, -EIO, 0, 0, 0,
+	{SENSE(NOT_READY, 0x04, 0x0b, 0x0b), ELSEWHERE, -EIO, ACCESS_MAX, 0, 0,
 		F(REREAD_ALUA), "TARGET PORT IN STANDBY STATE"},
-	{SENSE(NOT_READY, 0x04, 0x0c, 0x0c), BAD, -EIO, 0, 0, 0,
+	{SENSE(NOT_READY, 0x04, 0x0c, 0x0c), ELSEWHERE, -EIO, ACCESS_MAX, 0, 0,
 		F(REREAD_ALUA), "TARGET PORT IN UNAVAILABLE STATE"},
-	{SENSE(NOT_READY, 0x04, 0x12, 0x12), BAD, -EIO, 0, 0, 0,
+	{SENSE(NOT_READY, 0x04, 0x12, 0x12), ELSEWHERE, -EIO, ACCESS_MAX, 0, 0,
 		F(REREAD_ALUA), "OFFLINE"},
 	/* rebuild, format, self-test, sanitize … in progress */
 	{SENSE(NOT_READY, 0x04, 0x04, ANY), WAIT, -EIO, 0, 5000, 60000, 0,

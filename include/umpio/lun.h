@@ -33,7 +33,10 @@ struct lun_facts {
 	bool provisioned;      /* LBPME: GET LBA STATUS has something to tell */
 	uint8_t tpgs;          /* 0 none, 1 implicit, 2 explicit, 3 both */
 	int alua_state;        /* enum alua_state of scsi/alua.h; -1: none */
-	uint16_t target_group; /* VPD 83 type 5; 0: not said */
+	bool alua_preferred;   /* PREF of the target port group */
+	bool limited;          /* the port's access state forbids to know all:
+				* of the identity there are the names alone */
+	uint16_t target_group; /* VPD 83 type 5, or of the report */
 };
 
 /* Calls `done` once with 0 and facts, or -errno and a line that says why:

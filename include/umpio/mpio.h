@@ -63,7 +63,7 @@ enum mpio_grouping {
 #define MPIO_FAILBACK_IMMEDIATE  0
 
 /* mpdev_options.ghost_guard */
-#define MPIO_FOREVER UINT64_MAX
+#define MPIO_FOREVER             UINT64_MAX
 
 enum mpio_cache { MPIO_CACHE_AUTO, MPIO_CACHE_VOLATILE, MPIO_CACHE_SAFE };
 
@@ -122,7 +122,8 @@ int mpdev_add_path(struct mpdev *dev, struct path *path,
  * once. It is stopped, and freed when down. 0 or -ENOENT. */
 int mpdev_remove_path(struct mpdev *dev, int id, bool drain);
 
-/* `umpio path fail` and `restore`. 0 or -ENOENT. */
+/* `umpio path fail` and `restore`. 0 or -ENOENT. To restore a path that stands
+ * by is to use its group, until `failback` says otherwise. */
 int mpdev_disable_path(struct mpdev *dev, int id);
 int mpdev_enable_path(struct mpdev *dev, int id);
 
@@ -157,6 +158,12 @@ struct blkdev *mpdev_blkdev(struct mpdev *dev);
 const char *const *mpio_policies(void);
 
 /* Snapshots for status and stats. */
+struct mpath_group_info {
+	int priority;    /* the highest goes first */
+	unsigned usable; /* paths that carry I/O, or could */
+	bool in_use;
+};
+
 struct mpath_info {
 	int id;
 	enum mpath_state state;
@@ -167,6 +174,8 @@ struct mpath_info {
 	 * lost too often; it has too many faults, namely `marginal_reason`. */
 	uint64_t held_down, marginal;
 	char marginal_reason[96];
+	unsigned group; /* for mpdev_group_info() */
+	int priority;   /* of the group */
 	struct path_facts facts;
 	struct path_counters counters;
 	uint64_t heard; /* loop_now() of its last byte; 0: none came */
@@ -181,10 +190,15 @@ struct mpdev_snapshot {
 	char wwid[80]; /* naa.…, eui.…, name.…, t10.…, serial.…; may be cut */
 	struct blk_info info;       /* zero until ready */
 	uint64_t failovers, queued; /* moves of tasks; requests held now */
-	unsigned paths, active;
+	unsigned paths, up;         /* up: active or standing by */
+	unsigned active, groups;
 };
 
 void mpdev_snapshot(const struct mpdev *dev, struct mpdev_snapshot *snapshot);
+
+/* The `n`th priority group, the best first. False when there is none. */
+bool mpdev_group_info(
+	const struct mpdev *dev, unsigned n, struct mpath_group_info *info);
 
 /* The `n`th path in order of id. False when there is none. Strings are valid
  * until the loop's next turn. */

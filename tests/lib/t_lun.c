@@ -361,9 +361,11 @@ static bool answer_access(const struct t_nexus *nexus, struct t_lun_cmd *cmd)
 		[ALUA_TRANSITIONING] = 0x0a,
 	};
 
-	if (nexus->alua == ALUA_NONE || !ascq[nexus->alua & 0x0f])
+	int state = nexus->lun->groups[nexus->group].alua;
+
+	if (state == ALUA_NONE || !ascq[state & 0x0f])
 		return false;
-	t_lun_check(cmd, 0x020400u | ascq[nexus->alua & 0x0f]);
+	t_lun_check(cmd, 0x020400u | ascq[state & 0x0f]);
 	return true;
 }
 
@@ -464,16 +466,12 @@ int t_lun_resize(struct t_lun *lun, uint64_t blocks)
 void t_nexus_init(struct t_nexus *nexus, struct t_lun *lun, uint16_t group,
 	uint16_t port, bool attention)
 {
-	const struct t_nexus *n;
-
+	if (group >= T_LUN_GROUPS)
+		abort(); /* the test's mistake, not to be overlooked */
 	memset(nexus, 0, sizeof *nexus);
 	nexus->lun = lun;
 	nexus->group = group;
 	nexus->port = port;
-	nexus->alua = ALUA_OPTIMIZED;
-	LIST_FOREACH (n, &lun->nexuses, link)
-		if (n->group == group)
-			nexus->alua = n->alua;
 	LIST_INSERT_HEAD(&lun->nexuses, nexus, link);
 	if (attention)
 		t_nexus_attend(nexus, 0x29, 0x00);
@@ -542,12 +540,15 @@ void t_lun_power_cut(struct t_lun *lun)
 
 void t_lun_set_alua(struct t_lun *lun, uint16_t group, enum alua_state state)
 {
-	struct t_nexus *n;
-
-	LIST_FOREACH (n, &lun->nexuses, link)
-		if (n->group == group)
-			n->alua = state;
+	t_lun_set_alua_quietly(lun, group, state);
 	t_lun_attend(lun, NULL, 0x2a, 0x06);
+}
+
+void t_lun_set_alua_quietly(
+	struct t_lun *lun, uint16_t group, enum alua_state state)
+{
+	if (group < T_LUN_GROUPS)
+		lun->groups[group].alua = (int8_t)state;
 }
 
 bool t_lun_is_clean(const struct t_lun *lun)

@@ -20,6 +20,7 @@
 
 #define T_LUN_SENSE_MAX  18
 #define T_LUN_SCRIPT_MAX 32
+#define T_LUN_GROUPS     16 /* target port groups are below this */
 
 struct t_lun_options {
 	uint64_t blocks;
@@ -47,7 +48,6 @@ struct t_lun;
 struct t_nexus {
 	struct t_lun *lun;
 	uint16_t group, port; /* target port group, relative target port */
-	enum alua_state alua;
 	struct t_lun_answer script[T_LUN_SCRIPT_MAX];
 	unsigned nscript;
 	struct sense attention[8]; /* pending, the oldest first */
@@ -64,6 +64,11 @@ struct t_lun {
 	uint8_t *state;  /* of each block: T_LUN_DIRTY, T_LUN_MAPPED */
 	uint64_t reads, writes, flushes, unmaps; /* executed */
 	LIST_HEAD(, t_nexus) nexuses;
+	struct t_lun_group {
+		int8_t alua; /* enum alua_state */
+		bool preferred;
+	} groups[T_LUN_GROUPS]; /* by id */
+	unsigned reports;       /* REPORT TARGET PORT GROUPS executed */
 };
 
 #define T_LUN_DIRTY  1 /* not in `stable` yet */
@@ -89,7 +94,7 @@ struct t_lun *t_lun_new(const struct t_lun_options *options);
 void t_lun_free(struct t_lun *lun); /* NULL is allowed; no nexus may be left */
 
 /* A nexus begins with the unit attention of a new one, 29/00, when `attention`
- * is set. Optimized, group and port as given. */
+ * is set. */
 void t_nexus_init(struct t_nexus *nexus, struct t_lun *lun, uint16_t group,
 	uint16_t port, bool attention);
 void t_nexus_fini(struct t_nexus *nexus);
@@ -115,8 +120,12 @@ void t_lun_power_cut(struct t_lun *lun);
  * -ENOMEM. */
 int t_lun_resize(struct t_lun *lun, uint64_t blocks);
 
-/* A group's access state, with 2A/06 on every nexus. */
+/* A group's access state, with 2A/06 on every nexus; at first all groups are
+ * optimized. The group outlives its nexuses. */
 void t_lun_set_alua(struct t_lun *lun, uint16_t group, enum alua_state state);
+/* The same without a word to anybody. */
+void t_lun_set_alua_quietly(
+	struct t_lun *lun, uint16_t group, enum alua_state state);
 
 /* True when nothing is in the volatile cache alone. */
 bool t_lun_is_clean(const struct t_lun *lun);

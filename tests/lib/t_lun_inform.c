@@ -269,10 +269,11 @@ static bool is_first_of_port(const struct t_nexus *nexus)
 /* At most eight ports of a group are told. */
 static uint8_t *put_group(uint8_t *p, const struct t_nexus *nexus)
 {
+	const struct t_lun_group *group = &nexus->lun->groups[nexus->group];
 	const struct t_nexus *n;
 	uint8_t *count = p + 7;
 
-	p[0] = nexus->alua & 0x0f;
+	p[0] = (uint8_t)((group->alua & 0x0f) | (group->preferred ? 0x80 : 0));
 	p[1] = 0x8f;
 	put_be16(p + 2, nexus->group);
 	p += 8;
@@ -296,6 +297,7 @@ void t_lun_report_groups(struct t_nexus *nexus, struct t_lun_cmd *cmd)
 		t_lun_check(cmd, T_INVALID_FIELD);
 		return;
 	}
+	nexus->lun->reports++;
 	if (cmd->cdb[1] >> 5 == 1) {
 		p[0] = 0x10;
 		p[1] = 30; /* implicit transition time, seconds */

@@ -141,7 +141,7 @@ static void work(void *arg)
 		}
 		tp->up = true;
 		tp->heard = loop_now(tp->loop);
-		t_nexus_init(&tp->nexus, tp->lun, 1, 1, true);
+		t_nexus_init(&tp->nexus, tp->lun, tp->group, tp->port, true);
 		if (!tp->fence_error)
 			forget_ghosts(tp);
 		end_fences(tp, tp->fence_error);
@@ -213,7 +213,7 @@ static void fence(struct path *path, struct path_fence *request)
 static bool is_bring_up(uint8_t opcode)
 {
 	static const uint8_t opcodes[] = {
-		0x00, 0x12, 0x1a, 0x25, 0x5a, 0x9e, 0xa3};
+		0x00, 0x12, 0x1a, 0x25, 0x5a, 0x9e, 0xa3, 0xa4};
 
 	return memchr(opcodes, opcode, sizeof opcodes) != NULL;
 }
@@ -271,7 +271,7 @@ static void facts(const struct path *path, struct path_facts *f)
 		.portal = portals[0],
 		.portals = portals,
 		.target = "iqn.2003-01.org.example:t",
-		.tpgt = 1,
+		.tpgt = tp->group,
 		.connections = tp->up,
 		.max_transfer = tp->max_transfer,
 	};
@@ -321,6 +321,7 @@ struct t_path *t_path_new(struct loop *loop, struct t_lun *lun)
 	tp->path.ops = &ops;
 	tp->loop = loop;
 	tp->lun = lun;
+	tp->group = tp->port = 1;
 	TAILQ_INIT(&tp->cmds);
 	TAILQ_INIT(&tp->asked);
 	tp->timer = loop_timer_new(loop, work, tp);

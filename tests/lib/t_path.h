@@ -40,6 +40,8 @@ struct t_path {
 	bool stopped;              /* a start hangs; t_path_continue() */
 	int fence_error;           /* what its fences say when it is up */
 	uint32_t max_transfer;
+	uint16_t group, port; /* target port group, tag of the portal group;
+			       * relative port. 1 at first */
 	/* To look at: */
 	bool up;
 	unsigned starts, submitted, open, fences;

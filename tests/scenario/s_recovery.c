@@ -181,7 +181,8 @@ Test(scenario, s114_standby_is_not_used)
 	D.disk.tpgs = 1;
 	d_up(2);
 	cr_assert_eq(write_with(0, 2, 0x02040b), 0);
-	cr_assert(d_heard("path-failed/0"));
+	cr_assert(d_heard("alua-changed/0"));
+	cr_assert(!d_heard("path-failed/0"));
 	cr_assert(d_path(1).writes >= 1);
 	d_end();
 }

@@ -88,7 +88,7 @@ done <<-END
 END
 
 step "both portal groups: an ALUA pair"
-umpiod_start --nbd "unix:$NBD_SOCKET" \
+umpiod_start --nbd "unix:$NBD_SOCKET" -o group-by=none \
 	"iscsi://$NEAR/$NAME:main/0" "iscsi://$FAR/$NAME:main/0"
 eventually 10 has_active 2 || fail "not both paths are active"
 alua() { json '[.devices[0].paths | sort_by(.tpgt)[] | "\(.tpgt) \(.alua)"] |
@@ -139,7 +139,8 @@ eventually 30 has_active 2 || fail "the path does not come back"
 
 step "discovered paths: all four portals"
 umpiod_stop
-umpiod_start --nbd "unix:$NBD_SOCKET" --discover "iscsi://$NEAR/$NAME:main/0"
+umpiod_start --nbd "unix:$NBD_SOCKET" -o group-by=none --discover \
+	"iscsi://$NEAR/$NAME:main/0"
 eventually 10 has_active 4 || fail "$(ctl status)"
 umpiod_stop
 step "nobody is left logged in, and the kernel has nothing to complain of"

@@ -22,6 +22,10 @@ const char *alua_state_name(int state);
  * non-optimized, LBA dependent, and none. */
 bool alua_state_usable(int state);
 
+/* The state in which a port is whose answer has this sense (02/04/0A, 0B, 0C,
+ * 12); ALUA_NONE when it says nothing of that. */
+int alua_state_of_sense(const void *sense, size_t len);
+
 struct alua_group {
 	uint16_t id;
 	uint8_t state;   /* enum alua_state, or reserved */

@@ -32,6 +32,10 @@ X(PATH_ENABLED, "path-enabled", "a path was given back by command")
 X(PATH_FAULT, "path-fault",
 	"umpio fault has injected something into a path, or ended that; the "
 	"reason says what is in force now")
+X(ALUA_CHANGED, "alua-changed",
+	"the target has changed the access state of a path's port group, or is "
+	"told to")
+X(GROUP_CHANGED, "group-changed", "the device uses another group of paths")
 X(TASKS_MOVED, "tasks-moved",
 	"commands that a path had not finished were sent over another one")
 X(TASKS_RESUMED, "tasks-resumed",
@@ -42,8 +46,8 @@ X(FENCED, "fenced",
 X(FENCE_EXPIRED, "fence-expired",
 	"ghost-guard is over without such a proof; newer writes to the blocks "
 	"named go on all the same")
-X(DEVICE_UP, "device-up", "every path of the device is active")
-X(DEVICE_DEGRADED, "device-degraded", "some paths of the device are not active")
+X(DEVICE_UP, "device-up", "every path of the device is up")
+X(DEVICE_DEGRADED, "device-degraded", "some paths of the device are not up")
 X(DEVICE_GROWN, "device-grown",
 	"the LUN has become larger, and all active paths say so; new clients "
 	"see the new size")

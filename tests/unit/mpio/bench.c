@@ -72,8 +72,15 @@ void bench_init(struct bench *b, unsigned npaths, const char *policy,
 
 struct t_path *bench_add(struct bench *b, struct t_lun *lun)
 {
+	return bench_add_group(b, lun, 1);
+}
+
+struct t_path *bench_add_group(
+	struct bench *b, struct t_lun *lun, uint16_t group)
+{
 	struct t_path *tp = t_path_new(b->loop, lun);
 
+	tp->group = tp->port = group;
 	cr_assert_eq(mpdev_add_path(b->dev, &tp->path, NULL), (int)b->npaths);
 	b->paths[b->npaths++] = tp;
 	return tp;
@@ -85,7 +92,7 @@ static bool is_ready(void *arg)
 	struct mpdev_snapshot s;
 
 	mpdev_snapshot(b->dev, &s);
-	return b->ready && s.active == b->npaths;
+	return b->ready && s.up == b->npaths;
 }
 
 void bench_up(struct bench *b)

@@ -44,6 +44,8 @@ struct t_lun_options bench_lun(void); /* 4096 blocks of 512, cache, unmap */
 void bench_init(struct bench *b, unsigned npaths, const char *policy,
 	const struct t_lun_options *lun);
 struct t_path *bench_add(struct bench *b, struct t_lun *lun);
+struct t_path *bench_add_group(
+	struct bench *b, struct t_lun *lun, uint16_t group);
 void bench_up(struct bench *b); /* runs until ready */
 /* Drains unless drained, frees, checks that every buffer came back. */
 void bench_fini(struct bench *b);

@@ -37,7 +37,7 @@ Test(damping, a_flapping_path_is_held_down)
 	cr_assert(bench_heard(&b, "path-held-down/0"));
 	cr_assert_eq(share(&b, 0), 0);
 	cr_assert_gt(bench_path(&b, 0).held_down, 15 * S);
-	cr_assert_eq(bench_path(&b, 0).state, MPATH_ACTIVE);
+	cr_assert_eq(bench_path(&b, 0).state, MPATH_STANDBY);
 	cr_assert_eq(bench_state(&b), MPDEV_UP);
 	bench_run(&b, 21 * S);
 	cr_assert(bench_heard(&b, "path-trusted/0"));
