@@ -7,7 +7,7 @@
 # shellcheck source=tests/system/functions.sh
 . "$(dirname "$0")/functions.sh"
 requires jq qemu-io
-tgt_simple
+tgt_simple 64M
 for key in HeaderDigest DataDigest; do
 	tgt t --op update --mode target --tid 1 --name $key --value CRC32C
 done
