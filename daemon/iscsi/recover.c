@@ -50,7 +50,9 @@ static const struct {
 	enum action action;
 	int remember; /* the level not to be offered again, or 0 */
 } rows[] = {
-	/* No allegiance can be moved below level 2 (7.1.5). */
+	/* Below level 2 a connection takes the session with it (7.1.5): no
+	 * allegiance can be moved, and CmdSNs that went with it would be
+	 * missing for good. */
 	{0, 1, ~0u, ANY, END_SESSION, 0},
 	{2, 2, F(LATE) | F(LOGIN_UNKNOWN), ANY, END_SESSION, 0},
 	{2, 2, F(LOGOUT_REFUSED) | F(REASSIGN_REFUSED), ANY, END_SESSION, 2},

@@ -314,6 +314,41 @@ Test(mcs, s098_commands_go_round)
 	s_end();
 }
 
+/* RFC 7143 7.1.5: below level 2 a connection that fails takes the session with
+ * it. CmdSNs that have gone with it would be missing for good (7.2.1), and
+ * tasks cannot be moved: all end once, and the next login reinstates it. */
+Test(mcs, s100_below_level_2_it_is_session_recovery)
+{
+	for (unsigned level = 0; level < 2; level++) {
+		s_many(3);
+		W.config.offer.error_recovery_level = level;
+		W.options.error_recovery_level = level;
+		s_up();
+		s_wait_connections(3);
+		W.target->hold = true;
+		s_submit(24, 7);
+		s_pass(50);
+		t_conn_end(t_target_cid(W.target, 2), true);
+		s_wait_down();
+		for (unsigned i = 0; i < 24; i++)
+			s_expect(&W.commands[i], PATH_UNKNOWN, -ECONNRESET);
+		cr_assert_eq(s_count(0x06), 0);
+		W.target->hold = false;
+		cr_assert(s_try(), "%s", W.down.reason);
+		s_wait_connections(3);
+		s_fence();
+		s_pass(1);
+		cr_assert_eq(W.fence_err, 0);
+		s_submit(24, 7);
+		s_expect_all_good(24);
+		s_verify(24, 7);
+		cr_assert_eq(s_counters().session_recoveries, 1);
+		cr_assert_eq(s_counters().connection_recoveries, 0);
+		cr_assert_eq(W.target->reassigns, 0);
+		s_end();
+	}
+}
+
 Test(mcs, s098_least_queue)
 {
 	s_many(2);
