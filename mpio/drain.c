@@ -106,6 +106,8 @@ static void hurry(struct mpdev *dev)
 	TAILQ_FOREACH (mp, &dev->paths, link)
 		mpath_input(mp, INPUT_CUT);
 	fence_forget_all(dev);
+	request_fail_waiting(dev, -ESHUTDOWN);
+	flush_fail_waiting(dev, -ESHUTDOWN);
 }
 
 void mpdev_drain(struct mpdev *dev, bool now)

@@ -23,62 +23,113 @@ bool flush_is_needed(const struct mpdev *dev)
 	       dev->flush.clean != dev->flush.written;
 }
 
-/* What a flush says when the target has done its part. */
-static int verdict(struct flush *flush)
+/*
+ * Losses
+ */
+void flush_lost(struct mpdev *dev)
 {
-	int err = flush->lost ? -EIO : 0;
-
-	flush->lost = false;
-	return err;
+	dev->blk.losses++;
 }
 
+int flush_verdict(struct mpdev *dev, const struct blk_req *blk)
+{
+	uint64_t *told = blk->losses ? blk->losses : &dev->flush.told;
+
+	if (*told == dev->blk.losses)
+		return 0;
+	*told = dev->blk.losses;
+	dev->flush.told = dev->blk.losses;
+	return -EIO;
+}
+
+/* One by one: an answer may bring in others. */
 static void answer_all(struct mpdev *dev, struct blk_req_list *list, int err)
 {
 	struct blk_req *blk;
+	int verdict;
 
 	while ((blk = TAILQ_FIRST(list))) {
 		TAILQ_REMOVE(list, blk, link);
-		mpdev_answer(dev, blk, err);
+		verdict = err ? err : flush_verdict(dev, blk);
+		mpdev_answer(dev, blk, verdict);
 	}
 }
 
-static void kick(struct mpdev *dev);
+void flush_fail_waiting(struct mpdev *dev, int err)
+{
+	struct blk_req_list waiting = TAILQ_HEAD_INITIALIZER(waiting);
+
+	TAILQ_CONCAT(&waiting, &dev->flush.waiting, link);
+	answer_all(dev, &waiting, err);
+}
+
+/*
+ * The command
+ */
+
+/* The cache has become suspect since it was issued: it is issued anew. */
+static void go_back(struct mpdev *dev)
+{
+	struct flush *flush = &dev->flush;
+
+	TAILQ_CONCAT(&flush->running, &flush->waiting, link);
+	TAILQ_CONCAT(&flush->waiting, &flush->running, link);
+	retain_flush_failed(dev);
+}
+
+static void settle(struct mpdev *dev, int err)
+{
+	struct flush *flush = &dev->flush;
+	struct blk_req_list running = TAILQ_HEAD_INITIALIZER(running);
+
+	if (!err) {
+		flush->clean = flush->covered;
+		retain_flushed(dev);
+	} else {
+		retain_flush_failed(dev);
+	}
+	TAILQ_CONCAT(&running, &flush->running, link);
+	answer_all(dev, &running, err);
+}
 
 static void flushed(struct io *io, int err)
 {
 	struct mpdev *dev = io->dev;
-	struct flush *flush = &dev->flush;
 
 	io_put(io);
 	if (err == -EOPNOTSUPP) {
 		/* No such command: there is no cache. */
 		dev->no_sync = true;
+		retain_configure(dev);
 		err = 0;
 	}
-	if (!err) {
-		flush->clean = flush->covered;
-		err = verdict(flush);
-	}
-	flush->busy = false;
-	answer_all(dev, &flush->running, err);
-	kick(dev);
+	dev->flush.busy = false;
+	if (!err && dev->flush.epoch != dev->suspect.epoch)
+		go_back(dev);
+	else
+		settle(dev, err);
+	suspect_poke(dev);
+	flush_kick(dev);
 }
 
-static void kick(struct mpdev *dev)
+void flush_kick(struct mpdev *dev)
 {
 	struct flush *flush = &dev->flush;
 	struct io *io;
 
-	if (flush->busy || TAILQ_EMPTY(&flush->waiting))
+	if (flush->busy || TAILQ_EMPTY(&flush->waiting) ||
+		suspect_holds_flushes(&dev->suspect))
 		return;
 	io = io_new(dev, IO_SYNC);
 	if (!io) {
-		answer_all(dev, &flush->waiting, -ENOMEM);
+		flush_fail_waiting(dev, -ENOMEM);
 		return;
 	}
 	TAILQ_CONCAT(&flush->running, &flush->waiting, link);
 	flush->busy = true;
 	flush->covered = flush->written;
+	flush->epoch = dev->suspect.epoch;
+	retain_flush_begins(dev);
 	io->done = flushed;
 	cdb_synchronize_cache16(io->cmd.cdb, 0, 0, 0);
 	io_submit(io);
@@ -86,10 +137,53 @@ static void kick(struct mpdev *dev)
 
 void flush_add(struct mpdev *dev, struct blk_req *blk)
 {
-	if (!has_cache(dev)) {
-		mpdev_answer(dev, blk, verdict(&dev->flush));
+	int err = mpdev_no_path_error(dev);
+
+	if (!has_cache(dev))
+		err = flush_verdict(dev, blk);
+	if (err || !has_cache(dev)) {
+		mpdev_answer(dev, blk, err);
 		return;
 	}
 	TAILQ_INSERT_TAIL(&dev->flush.waiting, blk, link);
-	kick(dev);
+	flush_kick(dev);
+}
+
+/*
+ * Of its own accord
+ */
+static void own_done(struct blk_req *blk, int err)
+{
+	struct mpdev *dev = blk->arg;
+
+	dev->flush.own_busy = false;
+	if (!err) {
+		retain_check(dev);
+	} else if (mpdev_has_path(dev) && !dev->hurry) {
+		/* Whose writes these were, the next flush tells. */
+		flush_lost(dev);
+		retain_drop(dev);
+	}
+}
+
+void flush_by_itself(struct mpdev *dev)
+{
+	struct flush *flush = &dev->flush;
+	bool was_inside = dev->inside;
+
+	if (flush->own_busy)
+		return;
+	flush->own_busy = true;
+	/* It counts as told of losses: they are for others. */
+	flush->own = (struct blk_req){
+		.op = BLK_FLUSH,
+		.losses = &flush->own_losses,
+		.done = own_done,
+		.arg = dev,
+	};
+	flush->own_losses = dev->blk.losses;
+	dev->pending++;
+	dev->inside = true;
+	flush_add(dev, &flush->own);
+	dev->inside = was_inside;
 }

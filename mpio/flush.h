@@ -2,7 +2,8 @@
 /*
  * Flushes: SYNCHRONIZE CACHE of the whole unit, one at a time. It covers the
  * flushes that had arrived when it was issued; those that arrive meanwhile
- * share the next one.
+ * share the next one. While the target's cache is suspect none is issued, and
+ * one that was under way then counts for nothing (suspect.h).
  */
 #ifndef MPIO_FLUSH_H
 #define MPIO_FLUSH_H
@@ -17,14 +18,33 @@ TAILQ_HEAD(blk_req_list, blk_req);
 struct flush {
 	struct blk_req_list waiting, running;
 	bool busy;
-	bool lost; /* a target has lost an earlier write: tell it once */
+	uint64_t epoch; /* of the one under way: suspect.epoch */
+	uint64_t told;  /* losses that clients without a count were told */
 	uint64_t written, covered, clean; /* writes ended; of them flushed */
+	struct blk_req own;
+	bool own_busy;
+	uint64_t own_losses;
 };
 
 void flush_init(struct flush *flush);
 
 /* Takes a FLUSH request of a device that is known. */
 void flush_add(struct mpdev *dev, struct blk_req *blk);
+
+/* What waited may be issued now. */
+void flush_kick(struct mpdev *dev);
+
+/* A flush for which nobody asks; nothing when one is under way. */
+void flush_by_itself(struct mpdev *dev);
+
+/* What was acknowledged may be lost: every client is told once. */
+void flush_lost(struct mpdev *dev);
+
+/* 0, or -EIO when the client of `blk` was not told of a loss yet. */
+int flush_verdict(struct mpdev *dev, const struct blk_req *blk);
+
+/* Fails those that wait to be issued. */
+void flush_fail_waiting(struct mpdev *dev, int err);
 
 /* A write has ended that no FUA covers. */
 static inline void flush_note_write(struct flush *flush)

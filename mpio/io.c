@@ -257,7 +257,9 @@ void io_heed(struct mpath *mp, unsigned flags, const char *what)
 	struct mpdev *dev = mp->dev;
 
 	if (flags & DISPOSITION_WRITE_ERROR)
-		dev->flush.lost = true;
+		flush_lost(dev);
+	if (flags & DISPOSITION_CACHE_SUSPECT)
+		suspect_reset(dev, what);
 	if (flags & DISPOSITION_THIN_WARNING && !dev->thin_warned) {
 		dev->thin_warned = true;
 		log_warn("%s: the target runs out of space: %s", dev->blk.name,

@@ -170,6 +170,7 @@ static void command_done(struct path_cmd *cmd)
 		return;
 	}
 	d = disposition_of(r->status, r->sense, r->sense_len);
+	p->facts.was_reset |= (d.flags & DISPOSITION_CACHE_SUSPECT) != 0;
 	if (d.action == DISPOSITION_OK)
 		decode(p);
 	else if (is_absent(r))

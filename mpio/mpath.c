@@ -82,6 +82,7 @@ static void act_probe(struct mpath *mp)
 
 static void act_activate(struct mpath *mp)
 {
+	bool new_session = !mp->session;
 	bool news = !mp->was_active || mp->reason[0];
 
 	mp->phase = PHASE_ACTIVE;
@@ -100,6 +101,10 @@ static void act_activate(struct mpath *mp)
 	if (news)
 		notice_event(mp->dev, mp->id, EVENT_PATH_UP,
 			mp->facts.identity.wwid);
+	if (new_session)
+		suspect_new_session(mp);
+	else if (mp->facts.was_reset)
+		suspect_reset(mp->dev, "a reset was reported");
 	mpdev_update(mp->dev);
 	alua_watch_look(mp->dev);
 }
@@ -299,6 +304,7 @@ static void act_down(struct mpath *mp)
 {
 	end_probe(mp);
 	mp->dying = false;
+	mp->session = 0;
 	if (mp->disabled || mp->removed || mp->dev->drain >= DRAIN_PATHS) {
 		switch_off(mp);
 		return;

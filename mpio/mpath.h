@@ -82,6 +82,11 @@ struct mpath {
 	struct mpath_health health;
 	struct damping damping;
 
+	uint64_t session; /* suspect.clock of its login; 0: not active yet */
+	struct path_cmd witness; /* suspect.c: TEST UNIT READY */
+	unsigned witness_tries;
+	bool witnessing;
+
 	struct path_cmd capacity_cmd; /* growth.c: READ CAPACITY(16) */
 	uint8_t capacity_data[CAPACITY16_LEN];
 	unsigned capacity_tries;

@@ -106,7 +106,10 @@ static void init_lists(struct mpdev *dev)
 	TAILQ_INIT(&dev->early);
 	TAILQ_INIT(&dev->answers);
 	TAILQ_INIT(&dev->spare_requests);
+	TAILQ_INIT(&dev->gated);
 	TAILQ_INIT(&dev->fences);
+	retain_init(&dev->retain);
+	suspect_init(dev);
 	rangelock_init(&dev->ranges);
 	flush_init(&dev->flush);
 	notices_init(dev);
@@ -154,6 +157,8 @@ void mpdev_free(struct mpdev *dev)
 		mpath_free(mp);
 	}
 	fence_fini(dev);
+	suspect_fini(dev);
+	retain_fini(dev);
 	loop_unpost(dev->loop, &dev->answer_task);
 	loop_unpost(dev->loop, &dev->drain_task);
 	loop_timer_free(dev->no_path);

@@ -14,9 +14,11 @@
 #include "notice.h"
 #include "rangelock.h"
 #include "request.h"
+#include "retain.h"
 #include "selector.h"
 #include "split.h"
 #include "status.h"
+#include "suspect.h"
 
 #include <umpio/loop.h>
 #include <umpio/lun.h>
@@ -66,6 +68,10 @@ struct mpdev {
 	struct io_queue io;
 	struct health health;
 	struct request_list spare_requests;
+	uint8_t gate;              /* GATE_*: what may not start now */
+	struct request_list gated; /* in order */
+	struct retain retain;
+	struct suspect suspect;
 	struct rangelock ranges;
 	struct fence_list fences; /* also of paths that are gone */
 	struct flush flush;

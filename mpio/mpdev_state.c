@@ -121,6 +121,7 @@ static void enter_state(struct mpdev *dev)
 	} else if (dev->state == MPDEV_FAILED) {
 		io_fail_held(dev, -EIO);
 		request_fail_waiting(dev, -EIO);
+		flush_fail_waiting(dev, -EIO);
 	}
 }
 
@@ -144,6 +145,8 @@ void mpdev_update(struct mpdev *dev)
 	loop_timer_stop(dev->no_path);
 	dev->expired = false;
 	io_release_held(dev);
+	suspect_poke(dev);
+	retain_check(dev);
 	if (!TAILQ_EMPTY(&dev->early))
 		submit_early(dev);
 }
@@ -337,6 +340,9 @@ int mpdev_admit(struct mpdev *dev, struct mpath *mp, char *why, unsigned size)
 			return -EMEDIUMTYPE;
 		merge(&dev->facts, &mp->facts);
 	}
+	if (dev->options.write_cache == MPIO_CACHE_VOLATILE)
+		dev->facts.write_cache = dev->info.write_cache = true;
+	retain_configure(dev);
 	limit_transfer(dev, mp);
 	return 0;
 }

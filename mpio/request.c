@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <umpio/base/buf.h>
 
+#define REDO_MAX 8
+
 static bool changes(const struct blk_req *blk)
 {
 	return blk->op == BLK_WRITE || blk->op == BLK_TRIM ||
@@ -63,15 +65,69 @@ void request_pool_fini(struct mpdev *dev)
 	}
 }
 
+static void request_start(struct request *r);
+
+/* What a reset under way makes doubtful: a read may have seen what was there
+ * before the lost writes, and a flush in the end says nothing of a write whose
+ * data were lost in between. */
+static bool must_redo(const struct request *r)
+{
+	const struct blk_req *blk = r->blk;
+
+	if (r->replay || r->err || r->redone == REDO_MAX)
+		return false;
+	if (!changes(blk))
+		return true;
+	return blk->flags & BLK_FUA &&
+	       !(blk->op == BLK_WRITE && r->dev->facts.dpofua);
+}
+
+static void let_go(struct request *r)
+{
+	struct mpdev *dev = r->dev;
+
+	rangelock_release(&dev->ranges, &r->range);
+	if (!r->running)
+		return;
+	r->running = false;
+	if (--dev->suspect.running == 0)
+		suspect_poke(dev);
+}
+
+static void redo(struct request *r)
+{
+	r->redone++;
+	let_go(r);
+	r->phase = plan_of(r);
+	request_start(r);
+}
+
+static void note_change(struct request *r)
+{
+	struct mpdev *dev = r->dev;
+
+	if (!r->err && !r->replay)
+		retain_change(dev, r);
+	if (!(r->blk->flags & BLK_FUA))
+		flush_note_write(&dev->flush);
+	else if (!r->err)
+		r->err = flush_verdict(dev, r->blk);
+}
+
 static void finish(struct request *r)
 {
 	struct mpdev *dev = r->dev;
 	struct blk_req *blk = r->blk;
-	int err = r->err;
+	int err;
 
-	if (changes(blk) && !(blk->flags & BLK_FUA))
-		flush_note_write(&dev->flush);
-	rangelock_release(&dev->ranges, &r->range);
+	if (r->epoch != dev->suspect.epoch && must_redo(r)) {
+		redo(r);
+		return;
+	}
+	if (changes(blk))
+		note_change(r);
+	err = r->err;
+	let_go(r);
 	request_put(r);
 	mpdev_answer(dev, blk, err);
 }
@@ -217,26 +273,97 @@ static struct request *of_range(struct range *range)
 				  offsetof(struct request, range));
 }
 
+/*
+ * The beginning
+ */
+static void begin(struct request *r)
+{
+	r->epoch = r->dev->suspect.epoch;
+	if (changes(r->blk)) {
+		r->running = true;
+		r->dev->suspect.running++;
+	}
+	request_run(r);
+}
+
+static bool is_shut(const struct request *r)
+{
+	return r->dev->gate & GATE_ALL || (r->dev->gate && changes(r->blk));
+}
+
+/* Nothing that waits for the gate holds a range. */
 static void range_granted(struct range *range)
 {
-	request_run(of_range(range));
+	struct request *r = of_range(range);
+
+	if (r->dev->gate) {
+		rangelock_release(&r->dev->ranges, range);
+		request_start(r);
+		return;
+	}
+	begin(r);
+}
+
+static void request_start(struct request *r)
+{
+	struct mpdev *dev = r->dev;
+	uint32_t size = dev->info.block_size;
+
+	if (dev->gate && is_shut(r)) {
+		TAILQ_INSERT_TAIL(&dev->gated, r, link);
+		return;
+	}
+	if (changes(r->blk)) {
+		r->range.start = r->lba * size;
+		r->range.end = r->end * size;
+		r->range.granted = range_granted;
+		if (!rangelock_acquire(&dev->ranges, &r->range))
+			return;
+	}
+	begin(r);
+}
+
+void request_gate_open(struct mpdev *dev, unsigned gate)
+{
+	struct request_list gated = TAILQ_HEAD_INITIALIZER(gated);
+	bool was_inside = dev->inside;
+	struct request *r;
+
+	if (!(dev->gate & gate))
+		return;
+	dev->gate &= (uint8_t)~gate;
+	dev->inside = true;
+	TAILQ_CONCAT(&gated, &dev->gated, link);
+	while ((r = TAILQ_FIRST(&gated))) {
+		TAILQ_REMOVE(&gated, r, link);
+		request_start(r);
+	}
+	dev->inside = was_inside;
+}
+
+static void fail(struct request *r, int err)
+{
+	r->err = err;
+	finish(r);
 }
 
 void request_fail_waiting(struct mpdev *dev, int err)
 {
+	struct request_list gated = TAILQ_HEAD_INITIALIZER(gated);
 	struct range *range;
+	struct request *r;
 
-	while ((range = TAILQ_FIRST(&dev->ranges.waiting))) {
-		struct request *r = of_range(range);
-
-		r->err = err;
-		finish(r);
+	TAILQ_CONCAT(&gated, &dev->gated, link);
+	while ((r = TAILQ_FIRST(&gated))) {
+		TAILQ_REMOVE(&gated, r, link);
+		fail(r, err);
 	}
+	while ((range = TAILQ_FIRST(&dev->ranges.waiting)))
+		fail(of_range(range), err);
 }
 
 void request_begin(struct mpdev *dev, struct blk_req *blk)
 {
-	uint32_t size = dev->info.block_size;
 	int err = mpdev_no_path_error(dev);
 	struct request *r = err ? NULL : request_new(dev, blk);
 
@@ -245,12 +372,23 @@ void request_begin(struct mpdev *dev, struct blk_req *blk)
 		return;
 	}
 	r->phase = plan_of(r);
-	if (blk->op != BLK_READ) {
-		r->range.start = r->lba * size;
-		r->range.end = r->end * size;
-		r->range.granted = range_granted;
-		if (!rangelock_acquire(&dev->ranges, &r->range))
-			return;
+	request_start(r);
+}
+
+void request_replay(struct mpdev *dev, struct blk_req *blk)
+{
+	uint32_t size = dev->info.block_size;
+	struct request *r = request_new(dev, blk);
+
+	dev->pending++;
+	if (!r) {
+		mpdev_answer(dev, blk, -ENOMEM);
+		return;
 	}
+	r->replay = true;
+	r->phase = plan_of(r);
+	r->range.start = r->lba * size;
+	r->range.end = r->end * size;
+	rangelock_enter(&dev->ranges, &r->range, 0);
 	request_run(r);
 }

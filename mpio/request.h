@@ -15,6 +15,10 @@
 
 #define REQUEST_WINDOW 8
 
+/* What keeps new requests from being started. */
+#define GATE_CHANGES   1 /* as much is retained as may be */
+#define GATE_ALL       2 /* the target's cache is suspect */
+
 struct buf;
 struct mpdev;
 struct request;
@@ -43,6 +47,10 @@ struct request {
 	unsigned inflight;
 	int err;
 	bool entered, unsupported;
+	bool running;   /* a change that has begun */
+	bool replay;    /* of what a target may have lost: passes the gate */
+	uint8_t redone; /* times */
+	uint64_t epoch; /* suspect.epoch when it began */
 	struct range range; /* of what changes blocks */
 	struct buf *bounce; /* NULL: none; aligned data of an unaligned one */
 	TAILQ_ENTRY(request) link; /* of the pool */
@@ -53,7 +61,15 @@ TAILQ_HEAD(request_list, request);
 /* Takes a request of a device that is known; everything but FLUSH. */
 void request_begin(struct mpdev *dev, struct blk_req *blk);
 
-/* Fails the changes that wait for earlier ones, and have sent nothing. */
+/* A request of the device itself, which writes again what is retained: it
+ * passes gate and range lock. */
+void request_replay(struct mpdev *dev, struct blk_req *blk);
+
+/* Opens `gate`, and starts what waited for that. */
+void request_gate_open(struct mpdev *dev, unsigned gate);
+
+/* Fails what waits for the gate or for earlier changes, and has sent nothing.
+ */
 void request_fail_waiting(struct mpdev *dev, int err);
 
 /* 0, or the -errno with which a request is answered at once; 1 when there is

@@ -178,6 +178,7 @@ void fblk_submit(struct fblk *fblk, fuse_req_t fuse, const struct fblk_io *io,
 	r->blk.offset = io->offset;
 	r->blk.buf = payload;
 	r->blk.data = data;
+	r->blk.losses = &fblk->losses;
 	r->blk.done = on_done;
 	r->blk.arg = r;
 
@@ -254,6 +255,7 @@ struct fblk *fblk_new(struct loop *loop, struct fblk_mount *mount,
 	}
 	for (unsigned i = 0; i < FBLK_REQS_MAX; i++)
 		SLIST_INSERT_HEAD(&fblk->idle, &fblk->reqs[i], link);
+	fblk->losses = dev->losses;
 	blkdev_watch(dev, &fblk->watch);
 	mount->fblk = fblk;
 	return fblk;

@@ -65,6 +65,7 @@ struct fblk {
 	bool draining;
 	struct loop_task ended_task, drained_task, resized_task;
 	struct blkdev_watch watch;
+	uint64_t losses; /* blkdev.losses that were told */
 };
 
 /*

@@ -64,6 +64,7 @@ static void haggle_anew(struct nbds_client *c)
 
 static void transmit(struct nbds_client *c)
 {
+	c->losses = c->export->dev->losses;
 	c->state = NBDS_TRANSMISSION;
 	c->progress = loop_now(c->loop);
 	loop_timer_set(c->timer, c->server->limits.stall);

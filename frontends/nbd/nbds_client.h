@@ -89,6 +89,7 @@ struct nbds_client {
 	unsigned inflight;  /* requests, until the reply has left */
 	size_t bytes;       /* of their payloads */
 	unsigned submitted; /* of them, those that the device has */
+	uint64_t losses;    /* blkdev.losses that it was told of */
 
 	char peer[128]; /* for the log */
 	TAILQ_ENTRY(nbds_client) link;

@@ -229,6 +229,7 @@ static void submit(struct nbds_request *req, const struct command *cmd)
 		blk->extents = blk->data;
 		blk->nextents = extents_of(req->flags);
 	}
+	blk->losses = &c->losses;
 	blk->done = request_done;
 	blk->arg = req;
 	c->submitted++;

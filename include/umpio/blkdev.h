@@ -69,6 +69,8 @@ struct blk_req {
 	uint64_t offset; /* bytes */
 	struct buf *buf;
 	void *data;
+	uint64_t *losses; /* of FLUSH and FUA: how many of blkdev.losses the
+			   * client was told of; NULL: the device counts */
 	struct blk_extent *extents; /* of STATUS */
 	unsigned nextents;
 	void (*done)(struct blk_req *req, int err);
@@ -110,6 +112,10 @@ struct blkdev {
 	const struct blkdev_ops *ops;
 	struct loop *loop;
 	const char *name;
+	/* Times that acknowledged writes may have been lost by the target. A
+	 * client that begins has been told of all; a FLUSH, or a request with
+	 * FUA, of one that has not fails with -EIO, once. */
+	uint64_t losses;
 	TAILQ_HEAD(, blkdev_watch) watches;
 };
 

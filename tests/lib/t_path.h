@@ -31,14 +31,16 @@ struct t_path {
 	struct t_lun *lun;
 	struct path_down *refusal; /* what start() gets; NULL: it comes up */
 	uint64_t latency;          /* ns of every command */
-	bool hold;                 /* commands stay, but for TEST UNIT READY;
-				    * t_path_go() */
-	bool dead;                 /* that one stays too; pings are answered */
-	bool silent;               /* nothing comes back */
-	bool deaf;                 /* an abort has no effect */
-	unsigned drop;             /* so many reads and writes are lost */
-	bool stopped;              /* a start hangs; t_path_continue() */
-	int fence_error;           /* what its fences say when it is up */
+	uint8_t slow_opcode;       /* this one takes `slow` ns more */
+	uint64_t slow;
+	bool hold;       /* commands stay, but for TEST UNIT READY;
+			  * t_path_go() */
+	bool dead;       /* that one stays too; pings are answered */
+	bool silent;     /* nothing comes back */
+	bool deaf;       /* an abort has no effect */
+	unsigned drop;   /* so many reads and writes are lost */
+	bool stopped;    /* a start hangs; t_path_continue() */
+	int fence_error; /* what its fences say when it is up */
 	uint32_t max_transfer;
 	uint16_t group, port; /* target port group, tag of the portal group;
 			       * relative port. 1 at first */

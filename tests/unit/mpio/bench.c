@@ -54,16 +54,23 @@ struct t_lun_options bench_lun(void)
 void bench_init(struct bench *b, unsigned npaths, const char *policy,
 	const struct t_lun_options *lun)
 {
-	struct t_lun_options usual = bench_lun();
 	struct mpdev_options options;
 
 	mpdev_options_init(&options);
 	options.policy = policy;
+	bench_init_with(b, npaths, &options, lun);
+}
+
+void bench_init_with(struct bench *b, unsigned npaths,
+	const struct mpdev_options *options, const struct t_lun_options *lun)
+{
+	struct t_lun_options usual = bench_lun();
+
 	memset(b, 0, sizeof *b);
 	b->loop = loop_new();
 	b->lun = t_lun_new(lun ? lun : &usual);
 	cr_assert(b->loop && b->lun);
-	b->dev = mpdev_new(b->loop, "d0", &options, &events, b);
+	b->dev = mpdev_new(b->loop, "d0", options, &events, b);
 	cr_assert(b->dev);
 	b->blk = mpdev_blkdev(b->dev);
 	while (b->npaths < npaths)

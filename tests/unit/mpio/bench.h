@@ -43,6 +43,9 @@ struct t_lun_options bench_lun(void); /* 4096 blocks of 512, cache, unmap */
 /* A device with `npaths` paths that come up when the loop runs. */
 void bench_init(struct bench *b, unsigned npaths, const char *policy,
 	const struct t_lun_options *lun);
+/* The same with options of the device; `options->policy` is set. */
+void bench_init_with(struct bench *b, unsigned npaths,
+	const struct mpdev_options *options, const struct t_lun_options *lun);
 struct t_path *bench_add(struct bench *b, struct t_lun *lun);
 struct t_path *bench_add_group(
 	struct bench *b, struct t_lun *lun, uint16_t group);

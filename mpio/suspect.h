@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Whether the target may have lost its volatile cache, and what is done then.
+ *
+ * It is suspect when a unit attention of a reset (29/00 to 29/04, 2F/01) comes
+ * over a session that was in use, or when a session comes up and no older one
+ * bears witness: one that was there before the oldest unflushed change, and
+ * still answers without such a unit attention. That a new session meets one
+ * (SAM-5 5.14) says nothing.
+ *
+ * CALM ──reset──▶ SETTLE ──changes ended, paths asked──▶ REPLAY ──▶ SYNC ─▶
+ * CALM ▲                                      │        │ └──────────── another
+ * reset ───────────┴────────┘
+ *
+ * Until CALM all new requests wait, and flushes; a read that was under way is
+ * done again. Where others write to the unit too, or not everything is kept,
+ * nothing is written again: the next flush of every client fails instead.
+ */
+#ifndef MPIO_SUSPECT_H
+#define MPIO_SUSPECT_H
+
+#include "retain.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <umpio/blkdev.h>
+#include <umpio/loop.h>
+
+#define SUSPECT_WINDOW 16
+
+enum suspect_step {
+	SUSPECT_CALM,
+	SUSPECT_SETTLE,
+	SUSPECT_REPLAY,
+	SUSPECT_SYNC,
+};
+
+struct mpath;
+struct mpdev;
+struct path_result;
+
+struct suspect {
+	uint8_t step;     /* enum suspect_step */
+	bool again;       /* another reset came during the replay */
+	bool failed;      /* a piece could not be written */
+	bool asked;       /* in SETTLE: the paths were asked */
+	uint64_t epoch;   /* resets so far; a request notes it when it starts */
+	unsigned running; /* changes under way */
+	unsigned inflight; /* of the replay */
+	unsigned pieces;   /* written again */
+	struct piece next;
+	struct blk_req slots[SUSPECT_WINDOW];
+	struct loop_task task;
+
+	uint64_t clock;    /* logins so far */
+	uint64_t verified; /* clock at which a witness was heard last */
+	unsigned asking;   /* paths asked to bear witness or to settle */
+	bool heard;        /* one of them has */
+	bool newer;        /* a session came up meanwhile: ask again */
+};
+
+void suspect_init(struct mpdev *dev);
+void suspect_fini(struct mpdev *dev);
+
+/* A unit attention of a reset came over a session in use. */
+void suspect_reset(struct mpdev *dev, const char *what);
+
+/* The session of `mp` is new, and its LUN the right one. */
+void suspect_new_session(struct mpath *mp);
+
+/* Something has changed that it may wait for. */
+void suspect_poke(struct mpdev *dev);
+
+/* No flush may succeed now. */
+static inline bool suspect_holds_flushes(const struct suspect *s)
+{
+	return s->step != SUSPECT_CALM || s->asking;
+}
+
+#endif
