@@ -196,7 +196,7 @@ static int parse(struct nbds_client *c)
 			nbds_request_received(c);
 		rc = steps[c->state](c);
 	}
-	return rc;
+	return rc < 0 ? rc : 0; /* 1: a payload has begun */
 }
 
 static int client_rx(void *engine, struct iovec *iov)

@@ -68,6 +68,25 @@ Test(client, payload_in_flight_is_bounded)
 	cr_assert_eq(buf_pool_used(loop_pool(w.loop)), 0);
 }
 
+/* What comes when there is room again may be the beginning of a write. */
+Test(client, a_write_may_have_waited_for_room)
+{
+	static const uint8_t data[4096];
+
+	peer_go(&p, &w, false);
+	t_blkdev_hold(w.ram, true);
+	w.server->limits.requests = 1;
+	cmd_send(&p, 0, NBD_CMD_READ, 1, 0, 512);
+	cmd_send(&p, 0, NBD_CMD_WRITE, 2, 0, sizeof data);
+	peer_send(&p, data, 1000);
+	cr_assert_eq(inflight(), 1);
+	t_blkdev_hold(w.ram, false);
+	cr_assert_eq(simple_take(&p, 1), 0);
+	peer_take(&p, NULL, 512);
+	peer_send(&p, data + 1000, sizeof data - 1000);
+	cr_assert_eq(simple_take(&p, 2), 0);
+}
+
 /* A client that asks and never reads gets no more than the limits' worth. */
 Test(client, replies_not_read_are_bounded)
 {
