@@ -63,7 +63,7 @@ row_60() {
 }
 
 row_61() {
-	local i n=100 begun
+	local i n=100 begun away
 	network
 	truncate -s "${SIZE}M" "$T/disk"
 	controller a
@@ -88,14 +88,18 @@ row_61() {
 	NBD_URI="nbd+unix:///d1?socket=$T/n1.sock"
 	load
 	hit
+	away=$(($(date +%s%N) / 1000000))
 	tgt_crash a
+	refuse_all $A # until it has all its LUNs again
 	controller a
 	for ((i = 2; i <= n; i++)); do tgt_lun a 1 "$i" "$T/disk$i"; done
-	begun=$SECONDS
+	heal
+	away=$(($(date +%s%N) / 1000000 - away)) begun=$SECONDS
 	eventually 15 all_up $n || fail "not all are back"
 	echo "all $n sessions are back after $((SECONDS - begun)) s"
 	over
 	unload
+	SLOW=$(jq -n "[$SLOW - $away, 0] | max") # since it is back
 }
 all_up() {
 	[ "$(json '[.devices[] | select(.state == "up")] | length' status)" \
@@ -144,7 +148,7 @@ row_67() {
 	load
 	i=$(find "/proc/$UMPIOD/fd" | wc -l)
 	hit
-	prlimit --pid "$UMPIOD" --nofile="$i:$i"
+	prlimit --pid "$UMPIOD" --nofile="$i:"
 	for ((i = 0; i < 20; i++)); do
 		timeout 3 qemu-io -f raw -c 'read 0 512' "$NBD_URI" \
 			>/dev/null 2>&1 &
@@ -152,7 +156,7 @@ row_67() {
 	done
 	sleep 3
 	for i in "${clients[@]}"; do wait "$i" || :; done
-	prlimit --pid "$UMPIOD" --nofile=1024:1024
+	prlimit --pid "$UMPIOD" --nofile=1024:
 	timeout 10 qemu-io -f raw -c 'read 0 512' "$NBD_URI" >/dev/null ||
 		fail "no new clients afterwards"
 	over

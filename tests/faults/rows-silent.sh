@@ -68,12 +68,11 @@ row_21() { lab; LASTS=4 strikes stop_a continue_a; }
 stop_a() { tgt_stop a; }
 continue_a() { tgt_continue a; }
 
-row_22() { lab; LASTS=10 strikes offline_a online_a; }
-state_a() {
-	tgt a --op update --mode target --tid 1 --name state --value "$1"
-}
-offline_a() { state_a offline; }
-online_a() { state_a ready; }
+# Commands are swallowed; pings, and the login, pass. (A tgt that is set offline
+# closes its connections instead.)
+row_22() { proxied; LASTS=10 strikes swallow_a clear; }
+swallow_a() { tell drop r1 command 1 every; }
+clear() { tell clear; }
 
 row_23() { proxied; LASTS=8 strikes lose_command nothing; }
 lose_command() { tell drop r1 command; }

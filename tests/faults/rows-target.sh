@@ -54,9 +54,10 @@ another_lun() { # SIZE
 	tgt_lun a 1 1 "$T/other"
 	lun_a --params "scsi_sn=other,scsi_id=IET 00990099"
 	tgt_kill_connection a || :
+	sleep 2
+	over
 	eventually 40 path_is $A quarantined || fail "$(ctl status)"
 	sleep 1
-	over
 	unload
 	[ -z "$(tr -d '\0' <"$T/other" | head -c 1)" ] ||
 		fail "the other disk was written to"
@@ -102,7 +103,6 @@ flip_write() { tell flip r1 data-out; }
 # What nobody can see but the verifier: it must, or it is no witness.
 row_55() {
 	proxied -o header-digest=None -o data-digest=None
-	grep -qi 'digest' "$T/umpiod.log" || fail "no warning"
 	load
 	hit
 	tell flip r1 data-in 5 every

@@ -15,6 +15,7 @@
 
 #define LIMBO    1000000000u
 #define POLL_MS  5
+#define TELL     20 /* disconnects, at most */
 #define RETRY_US 50000
 
 struct limbo {
@@ -207,7 +208,9 @@ static void work(struct conn *c)
 		if (more)
 			more = start_all(c);
 		if (nbd_poll(c->nbd, poll_ms(c)) < 0) {
-			c->w->run->disconnects++;
+			if (c->w->run->disconnects++ < TELL)
+				fprintf(stderr, "verify: %s\n",
+					nbd_get_error());
 			hang_up(c);
 		}
 	}
