@@ -126,9 +126,9 @@ static struct json_object *group_status(
 	put_number(o, "id", n);
 	json_object_object_add(o, "priority", json_object_new_int(g->priority));
 	put_text(o, "state",
-		!g->usable  ? "failed"
-		: g->in_use ? "active"
-			    : "standby");
+		g->in_use && g->usable ? "active"
+		: g->up                ? "standby"
+				       : "failed");
 	json_object_object_add(o, "paths", paths);
 	return o;
 }

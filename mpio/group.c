@@ -65,14 +65,14 @@ static struct group kind_of(const struct mpath *mp)
 
 	switch ((enum mpio_grouping)mp->dev->options.group_by) {
 	case MPIO_BY_PORTAL_GROUP:
-		return (struct group){alua, mp->portal_group, false, 0};
+		return (struct group){alua, mp->portal_group, false, 0, 0};
 	case MPIO_BY_PRIORITY:
 		return (struct group){mp->options.priority,
-			(unsigned)mp->options.priority, false, 0};
-	case MPIO_ONE_GROUP: return (struct group){50, 0, false, 0};
+			(unsigned)mp->options.priority, false, 0, 0};
+	case MPIO_ONE_GROUP: return (struct group){50, 0, false, 0, 0};
 	case MPIO_BY_ALUA: break;
 	}
-	return (struct group){alua, (unsigned)alua, false, 0};
+	return (struct group){alua, (unsigned)alua, false, 0, 0};
 }
 
 /* Poor paths are a group apart, whatever they have in common with others. */
@@ -135,8 +135,12 @@ static void gather(struct mpdev *dev)
 	struct mpath *mp;
 
 	g->n = 0;
-	TAILQ_FOREACH (mp, &dev->paths, link)
-		enter(g, mp)->usable += mpath_is_usable(mp);
+	TAILQ_FOREACH (mp, &dev->paths, link) {
+		struct group *group = enter(g, mp);
+
+		group->up += mpath_is_active(mp);
+		group->usable += mpath_is_usable(mp);
+	}
 	put_in_order(g);
 	TAILQ_FOREACH (mp, &dev->paths, link)
 		mp->group = (unsigned)(find(g, group_of(mp).key) - g->list);

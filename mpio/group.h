@@ -18,6 +18,7 @@ struct group {
 	int priority;    /* the highest goes first; of equals the lower key */
 	unsigned key;    /* what its paths have in common */
 	bool poor;       /* its paths are: it goes behind all that are not */
+	unsigned up;     /* paths of it that are active or stand by */
 	unsigned usable; /* paths of it that can carry I/O */
 };
 

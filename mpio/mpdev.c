@@ -339,6 +339,7 @@ bool mpdev_group_info(
 		return false;
 	*info = (struct mpath_group_info){
 		.priority = g->list[n].priority,
+		.up = g->list[n].up,
 		.usable = g->list[n].usable,
 		.in_use = g->chosen && g->key == g->list[n].key,
 	};

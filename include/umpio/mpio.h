@@ -160,7 +160,8 @@ const char *const *mpio_policies(void);
 /* Snapshots for status and stats. */
 struct mpath_group_info {
 	int priority;    /* the highest goes first */
-	unsigned usable; /* paths that carry I/O, or could */
+	unsigned up;     /* paths that are active or stand by */
+	unsigned usable; /* those that carry I/O, or could */
 	bool in_use;
 };
 
