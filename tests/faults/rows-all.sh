@@ -241,3 +241,56 @@ both_one_by_one() {
 	sleep 1
 	refuse_all $B
 }
+
+# No more address space than it has now, while clients ask for more.
+row_66() {
+	lab
+	load
+	hit
+	prlimit --pid "$UMPIOD" --as="$(($(vm_kib) * 1024 + 1048576)):"
+	other_client
+	sleep 3
+	kill -KILL "$OTHER"
+	prlimit --pid "$UMPIOD" --as=unlimited:
+	sleep 0.5
+	over
+	sleep 1
+	unload
+	! gone "$UMPIOD" || fail "umpiod is gone"
+	equal "errors afterwards" "$(of none .errors)" 0
+	ALLOWED=$ERRORS
+}
+vm_kib() { awk '/VmSize/ { print $2 }' "/proc/$UMPIOD/status"; }
+
+# A file system on the block file, written by somebody in the same cgroup of
+# 64 MiB as umpiod: each 16 MiB get through.
+row_69() {
+	local group loop i begun took
+	requires_fuse
+	requires mkfs.ext4 losetup
+	group=/sys/fs/cgroup/memory$(awk -F: '$2 == "memory" { print $3 }' \
+		/proc/self/cgroup)/umpio-faults-$$
+	mkdir "$group" 2>/dev/null || skip "no memory cgroups"
+	echo 64M >"$group/memory.limit_in_bytes"
+	lab --fuse "$T/disk.img"
+	loop=$(losetup --show -f --direct-io=on "$T/disk.img")
+	LOOPS+=("$loop")
+	mkfs.ext4 -q -F "$loop"
+	mkdir "$T/mnt"
+	mount "$loop" "$T/mnt"
+	echo "$UMPIOD" >"$group/cgroup.procs"
+	for ((i = 0; i < 8 * COUNT; i++)); do
+		begun=$(date +%s%N)
+		(
+			echo "$BASHPID" >"$group/cgroup.procs"
+			exec timeout 60 dd if=/dev/zero of="$T/mnt/f$((i % 4))" \
+				bs=1M count=16 conv=fsync
+		) >"$T/dd.log" 2>&1 || fail "dd: $(tail -n 1 "$T/dd.log")"
+		took=$((($(date +%s%N) - begun) / 1000000))
+		[ "$took" -le "${SLOW%.*}" ] || SLOW=$took
+	done
+	TIMES=$i
+	umount "$T/mnt"
+	echo "$UMPIOD" >"${group%/*}/cgroup.procs"
+	rmdir "$group"
+}
