@@ -84,7 +84,7 @@ static bool take(struct mpath *mp)
 	if (r->outcome != PATH_DONE || !mpath_is_active(mp))
 		return true;
 	d = disposition_of(r->status, r->sense, r->sense_len);
-	if (d.flags & DISPOSITION_CACHE_SUSPECT)
+	if (d.flags & DISPOSITION_CACHE_SUSPECT && mp->session)
 		suspect_reset(mp->dev, d.what);
 	if (d.action == DISPOSITION_RETRY_HERE)
 		return ++mp->capacity_tries >= TRIES_MAX;

@@ -148,10 +148,31 @@ static void send_over(struct io *io, struct mpath *mp)
 	io->given_up = 0;
 	io->cmd.deadline = 0; /* health.c watches over it */
 	mp->inflight++;
+	mp->depth.open++;
 	if (io_moves_data(io))
 		load_sent(&mp->load, io->cmd.len, io->sent);
 	health_sent(mp, io);
 	path_submit(mp->path, &io->cmd);
+}
+
+static bool has_room(const struct mpath *mp)
+{
+	return depth_has_room(&mp->depth);
+}
+
+static struct mpath *path_with_room(struct mpdev *dev)
+{
+	for (unsigned n = 0; n < dev->view.nactive; n++)
+		if (has_room(dev->active[n]))
+			return dev->active[n];
+	return NULL;
+}
+
+/* Every target is full: until one of them has answered something. */
+static void queue(struct io *io)
+{
+	TAILQ_INSERT_TAIL(&io->dev->io.held, io, link);
+	io->dev->io.nheld++;
 }
 
 void io_submit(struct io *io)
@@ -160,6 +181,10 @@ void io_submit(struct io *io)
 
 	if (!mp) {
 		hold(io);
+		return;
+	}
+	if (!has_room(mp) && !(mp = path_with_room(io->dev))) {
+		queue(io);
 		return;
 	}
 	if (io->from >= 0)
@@ -176,6 +201,18 @@ void io_release_held(struct mpdev *dev)
 	dev->io.nheld = 0;
 	while ((io = TAILQ_FIRST(&held))) {
 		TAILQ_REMOVE(&held, io, link);
+		io_submit(io);
+	}
+}
+
+/* An answer has made room for those that came first. */
+static void fill_room(struct mpdev *dev)
+{
+	struct io *io;
+
+	while ((io = TAILQ_FIRST(&dev->io.held)) && path_with_room(dev)) {
+		TAILQ_REMOVE(&dev->io.held, io, link);
+		dev->io.nheld--;
 		io_submit(io);
 	}
 }
@@ -258,7 +295,7 @@ void io_heed(struct mpath *mp, unsigned flags, const char *what)
 
 	if (flags & DISPOSITION_WRITE_ERROR)
 		flush_lost(dev);
-	if (flags & DISPOSITION_CACHE_SUSPECT)
+	if (flags & DISPOSITION_CACHE_SUSPECT && mp->session)
 		suspect_reset(dev, what);
 	if (flags & DISPOSITION_THIN_WARNING && !dev->thin_warned) {
 		dev->thin_warned = true;
@@ -277,11 +314,22 @@ static void heed(struct io *io, struct mpath *mp, const struct retry_verdict *v)
 		fence_note(mp->fence, io->range);
 	if (v->flags & DISPOSITION_REREAD_ALUA)
 		alua_watch_heed(mp, &io->cmd.result);
+	if (v->flags & DISPOSITION_QUEUE_FULL)
+		depth_full(&mp->depth, io->sent, loop_now(io->dev->loop));
 	if (v->path_dying)
 		mpath_doubt(mp);
 	if (v->path_bad)
 		mpath_bad(mp, v->what);
 	io_heed(mp, v->flags, v->what);
+}
+
+/* Once, until a probe finds that it is over. */
+static void tell_protected(struct mpdev *dev, const char *what)
+{
+	if (dev->protection_told)
+		return;
+	dev->protection_told = true;
+	notice_event(dev, -1, EVENT_DEVICE_PROTECTED, what);
 }
 
 static void fail(struct io *io, const struct retry_verdict *v)
@@ -294,6 +342,8 @@ static void fail(struct io *io, const struct retry_verdict *v)
 	}
 	log_warn("%s: %s failed: %s", io->dev->blk.name,
 		scsi_opcode_name(io->cmd.cdb[0]), v->what);
+	if (v->error == -EPERM && !(v->flags & DISPOSITION_RESERVATION))
+		tell_protected(io->dev, v->what);
 	io->done(io, v->error);
 }
 
@@ -317,7 +367,7 @@ static void judge(struct io *io, struct mpath *mp)
 		return;
 	}
 	mp->errors++;
-	if (v.action == RETRY_ELSEWHERE)
+	if (v.action == RETRY_ELSEWHERE || v.other)
 		io->from = mp->id;
 	if (dev->hurry)
 		io->done(io, -ESHUTDOWN);
@@ -338,14 +388,18 @@ static void answered(struct path_cmd *cmd)
 
 	io->path = NULL;
 	mp->inflight--;
+	mp->depth.open--;
 	if (io_moves_data(io))
 		load_ended(&mp->load, io->cmd.len, loop_now(mp->dev->loop));
 	health_ended(mp, io);
+	if (mp->dev->io.nheld)
+		fill_room(mp->dev);
 	if (cmd->result.outcome != PATH_DONE || cmd->result.status ||
 		cmd->result.residual || cmd->result.overflow) {
 		judge(io, mp);
 		return;
 	}
+	depth_good(&mp->depth);
 	account(mp, io);
 	io->done(io, 0);
 }

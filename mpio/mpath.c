@@ -305,6 +305,7 @@ static void act_down(struct mpath *mp)
 	end_probe(mp);
 	mp->dying = false;
 	mp->session = 0;
+	mp->depth.limit = 0;
 	if (mp->disabled || mp->removed || mp->dev->drain >= DRAIN_PATHS) {
 		switch_off(mp);
 		return;

@@ -10,6 +10,8 @@
 #include "health.h"
 #include "load.h"
 
+#include "depth.h"
+
 #include <umpio/loop.h>
 #include <umpio/lun.h>
 #include <umpio/mpio.h>
@@ -82,6 +84,7 @@ struct mpath {
 	struct mpath_health health;
 	struct damping damping;
 
+	struct depth depth;
 	uint64_t session; /* suspect.clock of its login; 0: not active yet */
 	struct path_cmd witness; /* suspect.c: TEST UNIT READY */
 	unsigned witness_tries;

@@ -63,7 +63,7 @@ struct mpdev {
 	/* What the target turned out not to have */
 	bool no_sync, no_unmap, no_write_same, no_unmapping_write_same,
 		no_lba_status;
-	bool thin_warned;
+	bool thin_warned, protection_told;
 
 	struct io_queue io;
 	struct health health;

@@ -340,6 +340,8 @@ int mpdev_admit(struct mpdev *dev, struct mpath *mp, char *why, unsigned size)
 			return -EMEDIUMTYPE;
 		merge(&dev->facts, &mp->facts);
 	}
+	if (!mp->facts.read_only)
+		dev->protection_told = false;
 	if (dev->options.write_cache == MPIO_CACHE_VOLATILE)
 		dev->facts.write_cache = dev->info.write_cache = true;
 	retain_configure(dev);

@@ -89,6 +89,7 @@ static void log_event(const struct mpdev *dev, int path, enum event_word word,
 					       word == EVENT_PATH_REFUSED ||
 					       word == EVENT_PATH_MISMATCHED ||
 					       word == EVENT_FENCE_EXPIRED ||
+					       word == EVENT_DEVICE_PROTECTED ||
 					       word == EVENT_CACHE_LOST ||
 					       word == EVENT_CACHE_REPLAYED ||
 					       word == EVENT_DEVICE_QUEUEING ||

@@ -13,6 +13,8 @@
 	64 /* retries of one command, whatever the causes: one that            \
 	    * kills every path it meets must not do so for ever */
 #define DELAY_MAX NS_PER_S
+/* How long a full target is asked again before another path is. */
+#define FULL_HERE (10 * NS_PER_S)
 
 /* The action of each disposition while its limits last. */
 static const enum retry_action action_of[] = {
@@ -85,6 +87,11 @@ static struct retry_verdict judge_answer(
 		v.action = RETRY_FAIL;
 	else if (v.action == RETRY_LATER)
 		v.delay = backoff(d.delay, h->tries);
+	/* A target that is full is left in peace first; one that is not ready
+	 * may be so over one path only. */
+	v.other = v.action == RETRY_LATER &&
+		  (!(d.flags & DISPOSITION_QUEUE_FULL) ||
+			  now - h->since >= FULL_HERE);
 	return v;
 }
 

@@ -44,6 +44,7 @@ struct retry_verdict {
 	int error;        /* -errno for a frontend */
 	uint64_t delay;   /* ns */
 	unsigned flags;   /* DISPOSITION_* of the answer */
+	bool other;       /* RETRY_LATER: rather over another path */
 	bool path_bad;    /* the path is no use until it was probed again */
 	bool path_dying;  /* its transport seems to be gone: is down to follow?
 			   */

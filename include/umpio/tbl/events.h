@@ -57,6 +57,9 @@ X(DEVICE_DEGRADED, "device-degraded", "some paths of the device are not up")
 X(DEVICE_GROWN, "device-grown",
 	"the LUN has become larger, and all active paths say so; new clients "
 	"see the new size")
+X(DEVICE_PROTECTED, "device-protected",
+	"the target refuses writes: the LUN is write-protected; clients get "
+	"EPERM")
 X(DEVICE_QUEUEING, "device-queueing",
 	"the device has no path left; requests are held")
 X(DEVICE_FAILED, "device-failed",

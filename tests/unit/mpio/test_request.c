@@ -398,3 +398,73 @@ Test(request, no_hole_keeps_blocks)
 	cr_assert_eq(b.lun->memory[0], 0);
 	bench_fini(&b);
 }
+
+/* A target that is full gets half as much, and slowly more again. */
+Test(request, a_full_target_gets_less)
+{
+	struct bench b;
+	struct bench_req r[64];
+	unsigned most = 0;
+
+	bench_init(&b, 1, "failover", NULL);
+	bench_up(&b);
+	b.paths[0]->latency = MS;
+	for (int i = 0; i < 32; i++)
+		t_nexus_script(&b.paths[0]->nexus, SCSI_WRITE_16,
+			i % 2 ? SCSI_STATUS_TASK_SET_FULL : SCSI_STATUS_BUSY,
+			0);
+	for (unsigned i = 0; i < 64; i++)
+		bench_submit(&b, &r[i], BLK_WRITE, 0, i * 512, 512);
+	cr_assert_eq(b.paths[0]->open, 64);
+	bench_run(&b, 5 * MS);
+	for (int i = 0; i < 3000; i++) {
+		bench_run(&b, MS / 2);
+		if (b.paths[0]->open > most)
+			most = b.paths[0]->open;
+	}
+	cr_assert_leq(most, 40, "%u at once", most);
+	for (unsigned i = 0; i < 64; i++) {
+		bench_req_fini(&r[i]);
+		cr_assert_eq(r[i].err, 0);
+	}
+	cr_assert_eq(bench_state(&b), MPDEV_UP);
+	cr_assert_eq(b.paths[0]->starts, 1);
+	bench_fini(&b);
+}
+
+Test(request, a_full_target_is_left_for_another_path_in_the_end)
+{
+	struct bench b;
+	struct bench_req r;
+
+	bench_init(&b, 2, "failover", NULL);
+	bench_up(&b);
+	for (int i = 0; i < 30; i++)
+		t_nexus_script(
+			&b.paths[0]->nexus, SCSI_WRITE_16, SCSI_STATUS_BUSY, 0);
+	bench_submit(&b, &r, BLK_WRITE, 0, 0, 512);
+	bench_run(&b, 9 * S);
+	cr_assert_eq(r.done, 0);
+	cr_assert_eq(b.paths[1]->log_len, 0);
+	bench_run(&b, 4 * S);
+	bench_req_fini(&r);
+	cr_assert_eq(r.err, 0);
+	cr_assert_gt(b.paths[1]->log_len, 0);
+	cr_assert_eq(bench_path(&b, 0).state, MPATH_ACTIVE);
+	bench_fini(&b);
+}
+
+Test(request, a_protected_unit_is_told_of_once)
+{
+	struct bench b;
+
+	bench_init(&b, 1, "failover", NULL);
+	bench_up(&b);
+	for (int i = 0; i < 2; i++)
+		t_nexus_script(&b.paths[0]->nexus, SCSI_WRITE_16,
+			SCSI_STATUS_CHECK_CONDITION, 0x072700);
+	cr_assert_eq(bench_do(&b, BLK_WRITE, 0, 0, 512), -EPERM);
+	bench_run(&b, 1);
+	cr_assert(bench_heard(&b, "device-protected/-1"));
+	bench_fini(&b);
+}

@@ -73,6 +73,94 @@ Test(retry, busy_backs_off_and_stays_below_a_second)
 	cr_assert_eq(last, NS_PER_S);
 }
 
+/* A full target is asked again for 10 s before another path is; one that is
+ * not ready may be so over this path only. */
+Test(retry, where_a_later_try_goes)
+{
+	static const struct {
+		uint8_t status;
+		uint32_t sense;
+		bool at_once;
+	} rows[] = {
+		{SCSI_STATUS_BUSY, 0, false},
+		{SCSI_STATUS_TASK_SET_FULL, 0, false},
+		{SCSI_STATUS_CHECK_CONDITION, 0x020401, true},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct path_result r = answer(rows[i].status, rows[i].sense);
+		struct retry_history h = {0};
+		struct retry_verdict v =
+			retry_judge(IO_WRITE, &r, &h, NS_PER_S);
+
+		cr_assert_eq(v.action, RETRY_LATER, "row %zu", i);
+		cr_assert_eq(v.other, rows[i].at_once, "row %zu", i);
+		cr_assert_not(v.path_bad);
+		v = retry_judge(IO_WRITE, &r, &h, 11 * NS_PER_S);
+		cr_assert(v.other, "row %zu", i);
+	}
+}
+
+/* What each answer to a write is met with. */
+Test(retry, the_table)
+{
+	static const struct {
+		uint8_t status;
+		uint32_t sense;
+		enum retry_action action;
+		unsigned times; /* before it fails, all at one instant; 0: * */
+		unsigned flags;
+		bool path_bad;
+	} rows[] = {
+		{SCSI_STATUS_TASK_ABORTED, 0, RETRY_HERE, 5, 0, false},
+		{SCSI_STATUS_CHECK_CONDITION, 0x0b0000, RETRY_ELSEWHERE, 5, 0,
+			false},
+		{SCSI_STATUS_CHECK_CONDITION, 0x0b4703, RETRY_ELSEWHERE, 5, 0,
+			false},
+		{SCSI_STATUS_CHECK_CONDITION, 0x044400, RETRY_ELSEWHERE, 2, 0,
+			false},
+		{SCSI_STATUS_CHECK_CONDITION, 0x062900, RETRY_HERE, 8,
+			DISPOSITION_CACHE_SUSPECT, false},
+		{SCSI_STATUS_CHECK_CONDITION, 0x062904, RETRY_HERE, 8,
+			DISPOSITION_CACHE_SUSPECT, false},
+		{SCSI_STATUS_CHECK_CONDITION, 0x062a06, RETRY_HERE, 8,
+			DISPOSITION_REREAD_ALUA, false},
+		{SCSI_STATUS_CHECK_CONDITION, 0x062a09, RETRY_HERE, 8,
+			DISPOSITION_REREAD_CAPACITY, false},
+		{SCSI_STATUS_CHECK_CONDITION, 0x052500, RETRY_ELSEWHERE, 0,
+			DISPOSITION_REREAD_IDENTITY, true},
+		{SCSI_STATUS_BUSY, 0, RETRY_LATER, 0, DISPOSITION_QUEUE_FULL,
+			false},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct path_result r = answer(rows[i].status, rows[i].sense);
+		struct retry_history h = {0};
+		unsigned n = 0;
+
+		for (;; n++) {
+			struct retry_verdict v =
+				retry_judge(IO_WRITE, &r, &h, 1);
+
+			if (v.action == RETRY_FAIL || n > 100)
+				break;
+			cr_assert_eq(v.action, rows[i].action, "row %zu", i);
+			cr_assert_eq(
+				v.path_bad, rows[i].path_bad, "row %zu", i);
+			cr_assert_eq(v.flags & rows[i].flags, rows[i].flags,
+				"row %zu", i);
+			cr_assert_not(v.unknown);
+		}
+		if (rows[i].times)
+			cr_assert_eq(n, rows[i].times, "row %zu: %u", i, n);
+	}
+	/* The loss of a nexus is no loss of the cache. */
+	cr_assert_not(
+		first(IO_WRITE, answer(SCSI_STATUS_CHECK_CONDITION, 0x062907))
+			.flags &
+		DISPOSITION_CACHE_SUSPECT);
+}
+
 Test(retry, what_does_not_travel)
 {
 	static const struct {
