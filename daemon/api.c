@@ -8,6 +8,7 @@
 
 #include "api_attach.h"
 #include "api_fault.h"
+#include "api_pr.h"
 #include "api_wait.h"
 #include "daemon.h"
 #include "device_set.h"
@@ -271,6 +272,7 @@ const struct control_command api_commands[] = {
 	{"detach", run_detach},
 	{"path", run_path},
 	{"fault", api_fault},
+	{"pr", api_pr},
 	{"events", api_events},
 	{"set", run_set},
 	{"abort", run_abort},

@@ -72,6 +72,16 @@ void unit_fault(struct unit *unit, int id, const struct path_fault *fault,
 /* The credentials of `path` are used from its next login on; copied. */
 void unit_set_chap(struct unit *unit, const struct plan_path *path);
 
+/* As mpdev_pr(), with its action, type and key; `pr` is the owner's, lives
+ * until done, and has the answer in its own `error` and `why`. Parameter data
+ * is taken down by `take`, on the worker, before. */
+struct unit_pr {
+	struct mpio_pr pr;
+	void (*take)(struct unit_pr *pr);
+	void (*done)(struct unit_pr *pr);
+};
+void unit_pr(struct unit *unit, struct unit_pr *pr);
+
 /* As mpdev_abort_held(). */
 void unit_abort(struct unit *unit,
 	void (*done)(void *arg, int err, void *about), void *about);

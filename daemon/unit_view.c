@@ -2,6 +2,7 @@
 #include "unit_view.h"
 
 #include <json-c/json.h>
+#include <stdio.h>
 #include <umpio/base/units.h>
 
 static void put_text(struct json_object *o, const char *key, const char *text)
@@ -162,6 +163,13 @@ void unit_view_fill(
 	put_text(into, "state", mpdev_state_name(s.state));
 	put_text(into, "policy", s.policy);
 	put_number(into, "queued", s.queued);
+	if (s.pr_key) {
+		char key[24];
+
+		snprintf(key, sizeof key, "0x%llx",
+			(unsigned long long)s.pr_key);
+		put_text(into, "reservation_key", key);
+	}
 	json_object_object_add(into, "groups", groups_view(dev));
 	json_object_object_add(into, "paths", paths_view(dev, path_status));
 }

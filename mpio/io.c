@@ -302,6 +302,8 @@ void io_heed(struct mpath *mp, unsigned flags, const char *what)
 		log_warn("%s: the target runs out of space: %s", dev->blk.name,
 			what);
 	}
+	if (flags & DISPOSITION_RESERVATION)
+		pr_check(mp);
 	if (flags & (DISPOSITION_REREAD_IDENTITY | DISPOSITION_REREAD_MODE))
 		mpath_input(mp, INPUT_RECHECK);
 	else if (flags & DISPOSITION_REREAD_CAPACITY)

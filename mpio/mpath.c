@@ -64,6 +64,7 @@ static void act_start(struct mpath *mp)
 	mp->attempts++;
 	mp->started_at = now(mp);
 	mp->dying = mp->cut = false;
+	mp->pr.key = 0;
 	mp->phase = PHASE_CONNECTING;
 	path_start(mp->path);
 }
@@ -119,6 +120,15 @@ static void refuse(struct mpath *mp, int err, const char *reason)
 	mpath_input(mp, INPUT_REFUSED);
 }
 
+/* The LUN's reservations know this path. */
+static void admitted(struct mpath *mp, const char *why)
+{
+	if (why)
+		refuse(mp, -EAGAIN, why);
+	else
+		mpath_input(mp, INPUT_PROBED);
+}
+
 static void probed(
 	void *arg, int err, const struct lun_facts *facts, const char *reason)
 {
@@ -137,7 +147,8 @@ static void probed(
 		refuse(mp, err, why);
 		return;
 	}
-	mpath_input(mp, INPUT_PROBED);
+	if (!pr_admit(mp, admitted))
+		mpath_input(mp, INPUT_PROBED);
 }
 
 /*

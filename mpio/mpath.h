@@ -9,6 +9,7 @@
 #include "damping.h"
 #include "health.h"
 #include "load.h"
+#include "pr.h"
 
 #include "depth.h"
 
@@ -107,6 +108,8 @@ struct mpath {
 	uint64_t alua_doubt; /* loop_now() until which sense is believed */
 
 	struct load load; /* reads and writes alone */
+	struct pr_path pr;
+
 	uint32_t inflight;
 	uint64_t reads, writes, read_bytes, write_bytes, errors, failovers;
 	unsigned moved;    /* commands gone to other paths, not reported yet */

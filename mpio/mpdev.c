@@ -136,6 +136,7 @@ struct mpdev *mpdev_new(struct loop *loop, const char *name,
 	dev->options.policy = selector->name;
 	init_lists(dev);
 	dev->no_path = loop_timer_new(loop, mpdev_no_path_over, dev);
+	pr_init(dev);
 	if (io_queue_init(dev) || growth_init(dev) || health_init(dev) ||
 		groups_init(dev) || alua_watch_init(dev) || !dev->blk.name ||
 		!dev->no_path) {
@@ -162,6 +163,7 @@ void mpdev_free(struct mpdev *dev)
 	loop_unpost(dev->loop, &dev->answer_task);
 	loop_unpost(dev->loop, &dev->drain_task);
 	loop_timer_free(dev->no_path);
+	pr_fini(dev);
 	growth_fini(dev);
 	health_fini(dev);
 	groups_fini(dev);
@@ -286,6 +288,7 @@ void mpdev_snapshot(const struct mpdev *dev, struct mpdev_snapshot *s)
 		.policy = dev->selector->name,
 		.info = dev->info,
 		.failovers = dev->failovers,
+		.pr_key = dev->pr.key,
 		.queued = dev->io.nheld + dev->nearly,
 		.paths = dev->npaths,
 		.active = dev->view.nactive,

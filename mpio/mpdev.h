@@ -12,6 +12,7 @@
 #include "io.h"
 #include "mpath.h"
 #include "notice.h"
+#include "pr.h"
 #include "rangelock.h"
 #include "request.h"
 #include "retain.h"
@@ -76,6 +77,7 @@ struct mpdev {
 	struct fence_list fences; /* also of paths that are gone */
 	struct flush flush;
 	struct growth growth;
+	struct pr pr;
 	struct blk_req_list early;   /* came before the device was known */
 	struct blk_req_list answers; /* to be told */
 	struct loop_task answer_task;

@@ -42,6 +42,11 @@ static const struct arg_option events_options[] = {
 	{0},
 };
 
+static const struct arg_option pr_options[] = {
+	{"abort", 0, NULL},
+	{0},
+};
+
 static const struct arg_option no_options[] = {{0}};
 
 #define ANY 1024
@@ -107,6 +112,25 @@ const struct command commands[] = {
 		2, ANY, no_options, cmd_set},
 	{"abort", "NAME", "fail the requests that are held for want of a path",
 		NULL, 1, 1, no_options, cmd_abort},
+	{"pr", "VERB NAME [KEY] [TYPE]",
+		"persistent reservations, on every path of a device",
+		"  register NAME KEY               register KEY; 0: none any "
+		"more\n"
+		"  reserve NAME TYPE               reserve the LUN\n"
+		"  release NAME [TYPE]             end that\n"
+		"  preempt NAME KEY TYPE [--abort] take another's registration "
+		"and reservation\n"
+		"                                  away; --abort: its commands "
+		"too\n"
+		"  clear NAME                      end all of them, of all "
+		"hosts\n"
+		"  read-keys NAME                  what is registered\n"
+		"  read-reservation NAME           what is reserved\n"
+		"  read-full-status NAME           who has registered what\n"
+		"  KEY     a number, mostly 0x…\n"
+		"  TYPE    wero, earo (registrants only), wear, eaar (all "
+		"registrants), we, ea\n",
+		2, 4, pr_options, cmd_pr},
 	{"reload", "", "read the daemon's configuration file again", NULL, 0, 0,
 		no_options, cmd_reload},
 	{"discover", "PORTAL [OPTIONS]",
@@ -118,7 +142,6 @@ const struct command commands[] = {
 		"0600\n",
 		1, 1, discover_options, cmd_discover},
 	{.name = "upgrade", .synopsis = ""},
-	{.name = "pr", .synopsis = ""},
 	{0},
 };
 

@@ -32,6 +32,7 @@ int cmd_events(struct cli *cli);
 int cmd_set(struct cli *cli);
 int cmd_abort(struct cli *cli);
 int cmd_top(struct cli *cli);
+int cmd_pr(struct cli *cli);
 int cmd_reload(struct cli *cli);
 int cmd_discover(struct cli *cli);
 

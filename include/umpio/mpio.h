@@ -133,6 +133,38 @@ struct path *mpdev_path(struct mpdev *dev, int id);
 /* `umpio fault`: as path_fault(); -ENOENT: there is no such path. */
 int mpdev_fault_path(struct mpdev *dev, int id, const struct path_fault *fault);
 
+/* Persistent reservations (SPC-5 5.14), mpio/pr.h. */
+enum mpio_pr_action {
+	MPIO_PR_REGISTER, /* on every path; key 0 unregisters */
+	MPIO_PR_RESERVE,
+	MPIO_PR_RELEASE, /* type 0: of the reservation made here */
+	MPIO_PR_PREEMPT,
+	MPIO_PR_PREEMPT_ABORT,
+	MPIO_PR_CLEAR,
+	MPIO_PR_READ_KEYS,
+	MPIO_PR_READ_RESERVATION,
+	MPIO_PR_READ_FULL,
+};
+
+/* One request, embedded in its owner. */
+struct mpio_pr {
+	uint8_t action; /* enum mpio_pr_action */
+	uint8_t type;   /* enum pr_type of scsi/cdb.h; 0: none */
+	uint64_t key;   /* that is registered, or preempted */
+	/* 0 or -errno, and a line. Parameter data of the READ actions is valid
+	 * during the call. Once, later. */
+	void (*done)(struct mpio_pr *pr, int err, const char *why);
+	void *arg;
+
+	const uint8_t *data; /* the device's, from here */
+	size_t len;
+	int error;
+	char why[200];
+};
+
+/* 0, and done() follows; or -EBUSY: one is under way. */
+int mpdev_pr(struct mpdev *dev, struct mpio_pr *pr);
+
 /* Changes what may change in a live device. 0, or -EINVAL with nothing
  * changed. */
 int mpdev_set_options(struct mpdev *dev, const struct mpdev_options *options);
@@ -190,6 +222,7 @@ struct mpdev_snapshot {
 	const char *policy;
 	char wwid[80]; /* naa.…, eui.…, name.…, t10.…, serial.…; may be cut */
 	struct blk_info info;       /* zero until ready */
+	uint64_t pr_key; /* reservation key that is registered; 0: none */
 	uint64_t failovers, queued; /* moves of tasks; requests held now */
 	unsigned paths, up;         /* up: active or standing by */
 	unsigned active, groups;

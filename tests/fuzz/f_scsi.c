@@ -7,6 +7,7 @@
 #include <umpio/scsi/lba_status.h>
 #include <umpio/scsi/lun.h>
 #include <umpio/scsi/mode.h>
+#include <umpio/scsi/pr.h>
 #include <umpio/scsi/sense.h>
 #include <umpio/scsi/vpd.h>
 
@@ -124,10 +125,31 @@ static void capacities(const uint8_t *data, size_t len)
 	(void)capacity_decode16(&capacity, data, len);
 }
 
+static void reservations(const uint8_t *data, size_t len)
+{
+	struct pr_reservation reservation;
+	struct pr_registrant r;
+	struct pr_keys keys;
+	struct pr_full full;
+	size_t n = 0;
+
+	if (pr_keys_decode(&keys, data, len) == 0)
+		FUZZ_CHECK(keys.count <= PR_KEYS_MAX &&
+			   8 + 8 * (size_t)keys.count <= len);
+	(void)pr_reservation_decode(&reservation, data, len);
+	if (pr_full_open(&full, data, len))
+		return;
+	while (pr_full_next(&full, &r)) {
+		FUZZ_CHECK(strlen(r.name) < sizeof r.name);
+		FUZZ_CHECK(++n <= len / 24);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const readers[])(const uint8_t *, size_t) = {inquiry, vpd,
-		designators, groups, luns, modes, extents, senses, capacities};
+		designators, groups, luns, modes, extents, senses, capacities,
+		reservations};
 	uint8_t *copy;
 
 	if (size == 0)

@@ -13,6 +13,7 @@ for key in HeaderDigest DataDigest; do
 	tgt t --op update --mode target --tid 1 --name $key --value CRC32C,None
 done
 umpiod_start --name db0 --nbd "unix:$T/db0.sock" \
+	-o hold-down=no -o marginal=no \
 	-o header-digest=CRC32C -o data-digest=CRC32C "$URL1" "$URL2"
 ctl wait db0 --paths 2 --timeout 10
 path=$A1:3260 other=$A2:3260
@@ -58,7 +59,11 @@ fault_is() { # TEXT
 			status db0)" "$1"
 }
 
-eventually 20 moved || fail "fio does not begin"
+loaded() {
+	[ "$(json ".devices[0].paths[] | select(.id == $id) | .inflight" \
+		status db0)" -gt 0 ] && moved
+}
+eventually 30 loaded || fail "fio does not begin"
 step "kill a path"
 mark
 # By chance nothing is on its way over the path: then once more.

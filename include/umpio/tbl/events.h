@@ -36,6 +36,9 @@ X(ALUA_CHANGED, "alua-changed",
 	"the target has changed the access state of a path's port group, or is "
 	"told to")
 X(GROUP_CHANGED, "group-changed", "the device uses another group of paths")
+X(RESERVATION_LOST, "reservation-lost",
+	"another host has removed our reservation key, or has taken the "
+	"reservation after the target lost it")
 X(TASKS_MOVED, "tasks-moved",
 	"commands that a path had not finished were sent over another one")
 X(TASKS_RESUMED, "tasks-resumed",

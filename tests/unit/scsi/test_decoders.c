@@ -12,6 +12,7 @@
 #include <umpio/scsi/lba_status.h>
 #include <umpio/scsi/lun.h>
 #include <umpio/scsi/mode.h>
+#include <umpio/scsi/pr.h>
 #include <umpio/scsi/text.h>
 #include <umpio/scsi/vpd.h>
 
@@ -111,8 +112,26 @@ static void feed_lba_status(const uint8_t *d, size_t n)
 	}
 }
 
+static void feed_pr(const uint8_t *d, size_t n)
+{
+	struct pr_reservation reservation;
+	struct pr_registrant r;
+	struct pr_keys keys;
+	struct pr_full full;
+	size_t count = 0;
+
+	if (!pr_keys_decode(&keys, d, n))
+		cr_assert_leq(8 + 8 * (size_t)keys.count, n);
+	(void)pr_reservation_decode(&reservation, d, n);
+	if (pr_full_open(&full, d, n))
+		return;
+	while (pr_full_next(&full, &r))
+		cr_assert_leq(++count * 24, n);
+}
+
 static void (*const feeds[])(const uint8_t *, size_t) = {feed_inquiry, feed_vpd,
-	feed_capacity, feed_mode, feed_alua, feed_luns, feed_lba_status};
+	feed_capacity, feed_mode, feed_alua, feed_luns, feed_lba_status,
+	feed_pr};
 
 /* Good and hostile data; each goes to every decoder at every length. */
 static const char *const inputs[] = {
