@@ -12,7 +12,7 @@
 
 struct buf_pool {
 	size_t keep, limit;
-	size_t used, kept;
+	size_t used, kept, held;
 	uint64_t gets;
 	struct buf *free[CLASSES];
 };
@@ -60,6 +60,22 @@ size_t buf_pool_used(const struct buf_pool *pool)
 size_t buf_pool_kept(const struct buf_pool *pool)
 {
 	return pool->kept;
+}
+
+size_t buf_pool_held(const struct buf_pool *pool)
+{
+	return pool->held;
+}
+
+void buf_pool_hold(struct buf_pool *pool, size_t bytes)
+{
+	pool->held += bytes;
+}
+
+void buf_pool_let_go(struct buf_pool *pool, size_t bytes)
+{
+	assert(pool->held >= bytes);
+	pool->held -= bytes;
 }
 
 uint64_t buf_pool_gets(const struct buf_pool *pool)

@@ -45,6 +45,7 @@ static void req_finish(struct fblk_req *r, int err)
 	if (r->blk.op == BLK_READ)
 		buf_put(r->blk.buf);
 	fblk->bytes -= r->charge;
+	blkdev_let_go(fblk->dev, r->charge);
 	fblk->inflight--;
 	SLIST_INSERT_HEAD(&fblk->idle, r, link);
 	fblk_recv_resume(fblk);
@@ -143,6 +144,7 @@ static bool req_feed(struct fblk_req *r)
 	r->blk.data = r->blk.buf->data;
 	r->charge = r->blk.buf->size;
 	fblk->bytes += r->charge;
+	blkdev_hold(fblk->dev, r->charge);
 	req_part(r);
 	return true;
 }
@@ -187,6 +189,7 @@ void fblk_submit(struct fblk *fblk, fuse_req_t fuse, const struct fblk_io *io,
 	if (io->op != BLK_READ) {
 		r->charge = payload ? payload->size : 0;
 		fblk->bytes += r->charge;
+		blkdev_hold(fblk->dev, r->charge);
 		req_part(r);
 		return;
 	}

@@ -4,8 +4,8 @@
  * the kernel (fblk_recv.c), understands them (fblk_ops.c), gives them to the
  * device and answers (fblk.c).
  *
- * Memory is bounded: by the number of requests, and by FBLK_BYTES_MAX of
- * buffers. At a bound, receiving stops; the kernel keeps the rest.
+ * Memory is bounded: by the number of requests, and by what the device may
+ * hold. At a bound, receiving stops; the kernel keeps the rest.
  */
 #ifndef FBLK_H
 #define FBLK_H
@@ -24,7 +24,6 @@ struct fuse_req;
 struct fuse_session;
 
 #define FBLK_REQS_MAX     512u
-#define FBLK_BYTES_MAX    ((size_t)64 << 20)
 #define FBLK_SEEK_EXTENTS 16
 #define FBLK_BACKGROUND   256 /* asynchronous requests that the kernel sends */
 

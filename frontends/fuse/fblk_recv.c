@@ -22,7 +22,7 @@
 static bool recv_ready(struct fblk *fblk)
 {
 	if (fblk->starved || SLIST_EMPTY(&fblk->idle) ||
-		fblk->bytes > FBLK_BYTES_MAX)
+		(fblk->inflight && !blkdev_has_room(fblk->dev, FBLK_IO_MAX)))
 		return false;
 	if (!fblk->rx)
 		fblk->rx =
@@ -112,7 +112,8 @@ static void on_readable(void *arg, unsigned events)
 static bool worth_stealing(const struct fblk *fblk, size_t size)
 {
 	return size >= FBLK_IO_MAX / 2 ||
-	       (size >= STEAL_MIN && fblk->bytes < FBLK_BYTES_MAX / 2);
+	       (size >= STEAL_MIN &&
+		       blkdev_has_room(fblk->dev, BLKDEV_HELD_MAX / 2));
 }
 
 struct buf *fblk_recv_payload(

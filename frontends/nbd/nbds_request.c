@@ -148,15 +148,23 @@ static struct nbds_request *request_get(struct nbds_client *c)
 		return NULL;
 	req->client = c;
 	req->blk.buf = NULL;
-	req->charged = 0;
+	req->charged = req->held = 0;
 	c->inflight++;
 	return req;
+}
+
+static void let_go(struct nbds_request *req)
+{
+	if (req->held)
+		blkdev_let_go(req->client->export->dev, req->held);
+	req->held = 0;
 }
 
 void nbds_request_release(struct nbds_request *req)
 {
 	struct nbds_client *c = req->client;
 
+	let_go(req);
 	buf_put(req->blk.buf);
 	req->blk.buf = NULL;
 	c->bytes -= req->charged;
@@ -182,6 +190,7 @@ static void request_done(struct blk_req *blk, int err)
 	struct nbds_client *c = req->client;
 
 	c->submitted--;
+	let_go(req);
 	if (blk->op == BLK_WRITE)
 		blk->buf = NULL; /* was ours until submit */
 	if (c->state == NBDS_GONE) {
@@ -269,7 +278,8 @@ static bool has_room(const struct nbds_client *c, uint32_t bytes)
 	if (c->inflight == 0)
 		return true;
 	return c->inflight < limits->requests &&
-	       c->bytes + bytes <= limits->request_bytes;
+	       c->bytes + bytes <= limits->request_bytes &&
+	       blkdev_has_room(c->export->dev, bytes);
 }
 
 /* A request object with its buffer. NULL: there is no memory for it now. When
@@ -284,8 +294,9 @@ static struct nbds_request *request_make(
 		return req;
 	req->blk.buf = buf_get(loop_pool(c->loop), bytes);
 	if (req->blk.buf) {
-		req->charged = bytes;
+		req->charged = req->held = bytes;
 		c->bytes += bytes;
+		blkdev_hold(c->export->dev, bytes);
 	} else if (c->inflight > 1) {
 		c->inflight--;
 		SLIST_INSERT_HEAD(&c->spare, req, spare);

@@ -19,6 +19,7 @@ struct nbds_request {
 	uint64_t offset;
 	uint32_t len;
 	uint32_t charged; /* bytes counted against the client's limit */
+	uint32_t held;    /* and against the device's, until it is done */
 	uint16_t flags;   /* NBD_CMD_FLAG_* */
 	uint16_t type;    /* enum nbd_cmd, or anything */
 	int err;          /* -errno found before the device was asked */

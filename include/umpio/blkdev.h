@@ -12,10 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
+#include <umpio/base/buf.h>
+#include <umpio/loop.h>
 
 struct blkdev;
-struct buf;
-struct loop;
 
 enum blk_op {
 	BLK_READ,
@@ -117,7 +117,38 @@ struct blkdev {
 	 * FUA, of one that has not fails with -EIO, once. */
 	uint64_t losses;
 	TAILQ_HEAD(, blkdev_watch) watches;
+	size_t held; /* bytes of data of requests that it has */
 };
+
+/*
+ * Memory: what a device holds, for want of a path or of speed, is bounded over
+ * all its frontends, and so is what all devices of a loop hold. A frontend
+ * charges the data of a request with blkdev_hold() before its buffer is there,
+ * and gives it back when the request is done. Without room it takes nothing
+ * more in until a request of its own is done; one that has none at the device
+ * may take one in regardless, so that none starves.
+ */
+#define BLKDEV_HELD_MAX     ((size_t)64 << 20)
+#define BLKDEV_HELD_MAX_ALL ((size_t)256 << 20)
+
+static inline bool blkdev_has_room(const struct blkdev *dev, size_t bytes)
+{
+	return dev->held + bytes <= BLKDEV_HELD_MAX &&
+	       buf_pool_held(loop_pool(dev->loop)) + bytes <=
+		       BLKDEV_HELD_MAX_ALL;
+}
+
+static inline void blkdev_hold(struct blkdev *dev, size_t bytes)
+{
+	dev->held += bytes;
+	buf_pool_hold(loop_pool(dev->loop), bytes);
+}
+
+static inline void blkdev_let_go(struct blkdev *dev, size_t bytes)
+{
+	dev->held -= bytes;
+	buf_pool_let_go(loop_pool(dev->loop), bytes);
+}
 
 /* Takes `req`; done() comes later, never from within this call. */
 static inline void blkdev_submit(struct blkdev *dev, struct blk_req *req)

@@ -8,7 +8,7 @@
 . "$(dirname "$0")/functions.sh"
 requires fio jq qemu-io
 cd "$T"
-truncate -s 64M "$T/disk"
+truncate -s 256M "$T/disk"
 serve() {
 	tgt_start t "$A1:3260,$A2:3260"
 	tgt_target t 1 "$IQN"
@@ -56,6 +56,24 @@ done
 ctl wait disk0 --paths 2 --timeout 10
 equal queued "$(json '.devices[0].queued' stats)" 0
 quiet_log 'path|degraded|queueing'
+umpiod_stop
+
+step "what is held is bounded, over all connections"
+umpiod_start --nbd "unix:$NBD_SOCKET" "$URL1" "$URL2"
+ctl wait disk0 --paths 2 --timeout 10
+tgt_crash t
+eventually 3 state_is queueing || fail "not queueing"
+fio --name=m --ioengine=nbd --uri="$NBD_URI" --rw=write --bs=256k \
+	--iodepth=256 --numjobs=4 --size=64m --offset_increment=64m >"$T/fio-many.log" 2>&1 &
+fio=$!
+PIDS+=("$fio")
+eventually 5 queued 250 || fail "too little is queued: $(ctl stats)"
+sleep 2
+rss=$(awk '/VmRSS/ { print int($2 / 1024) }' "/proc/$UMPIOD/status")
+echo "$(json '.devices[0].queued' stats) requests of 256 KiB held, $rss MiB"
+sanitized || [ "$rss" -le 100 ] || fail "umpiod has grown to $rss MiB"
+serve
+wait "$fio" || fail "fio"
 umpiod_stop
 
 step "EIO after no-path-timeout, and recovery"

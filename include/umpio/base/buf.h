@@ -37,6 +37,12 @@ void buf_pool_free(struct buf_pool *pool);
 size_t buf_pool_used(const struct buf_pool *pool);
 size_t buf_pool_kept(const struct buf_pool *pool);
 
+/* What requests that devices have may hold of it, for those who take requests
+ * in: bytes counted here, by whoever takes a request and until it is done. */
+size_t buf_pool_held(const struct buf_pool *pool);
+void buf_pool_hold(struct buf_pool *pool, size_t bytes);
+void buf_pool_let_go(struct buf_pool *pool, size_t bytes);
+
 /* Buffers handed out so far: tells whether the pool is in use. */
 uint64_t buf_pool_gets(const struct buf_pool *pool);
 

@@ -54,6 +54,7 @@ void world_fini(struct world *w)
 		world_run(w, NS_PER_S);
 	}
 	cr_assert_eq(t_blkdev_counts(w->ram)->inflight, 0);
+	cr_assert_eq(t_blkdev_dev(w->ram)->held, 0);
 	nbds_server_free(w->server);
 	t_blkdev_free(w->ram);
 	loop_free(w->loop);

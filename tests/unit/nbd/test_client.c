@@ -87,6 +87,76 @@ Test(client, a_write_may_have_waited_for_room)
 	cr_assert_eq(simple_take(&p, 2), 0);
 }
 
+/* Over all connections; one that has nothing at the device is not starved. */
+Test(client, payload_at_the_device_is_bounded)
+{
+	const uint32_t piece = 1u << 20;
+	struct peer others[3];
+
+	peer_go(&p, &w, false);
+	t_blkdev_hold(w.ram, true);
+	for (uint64_t i = 0; i < 100; i++)
+		cmd_send(&p, 0, NBD_CMD_READ, i, 0, piece);
+	cr_assert_eq(inflight(), 64);
+	for (int n = 0; n < 3; n++) {
+		peer_go(&others[n], &w, false);
+		for (uint64_t i = 0; i < 4; i++)
+			cmd_send(&others[n], 0, NBD_CMD_READ, i, 0, piece);
+	}
+	world_run(&w, NS_PER_MS);
+	cr_assert_eq(inflight(), 67);
+	t_blkdev_hold(w.ram, false);
+	for (uint64_t i = 0; i < 100; i++) {
+		cr_assert_eq(simple_take(&p, i), 0);
+		peer_take(&p, NULL, piece);
+	}
+	for (int n = 0; n < 3; n++) {
+		for (uint64_t i = 0; i < 4; i++) {
+			cr_assert_eq(simple_take(&others[n], i), 0);
+			peer_take(&others[n], NULL, piece);
+		}
+		peer_close(&others[n]);
+	}
+	world_run(&w, NS_PER_MS);
+	cr_assert_eq(t_blkdev_dev(w.ram)->held, 0);
+	cr_assert_eq(buf_pool_held(loop_pool(w.loop)), 0);
+}
+
+/* Writes that come while the device has no room for their payload: what the
+ * server does not take stays with the client. */
+Test(client, writes_wait_for_room_at_the_device)
+{
+	static const uint8_t zeroes[256u << 10];
+	const uint32_t piece = sizeof zeroes, begun = 32u << 10;
+	struct peer peers[4];
+
+	peer_go(&p, &w, false);
+	for (int n = 0; n < 4; n++)
+		peer_go(&peers[n], &w, false);
+	t_blkdev_hold(w.ram, true);
+	for (uint64_t i = 0; i < 64; i++)
+		for (int n = 0; n < 4; n++) {
+			cmd_send(&peers[n], 0, NBD_CMD_WRITE, i, 0, piece);
+			peer_send(&peers[n], zeroes, piece);
+		}
+	for (int n = 0; n < 4; n++) {
+		cmd_send(&peers[n], 0, NBD_CMD_WRITE, 64, 0, piece);
+		peer_send(&peers[n], zeroes, begun);
+	}
+	world_run(&w, NS_PER_MS);
+	cr_assert_eq(inflight(), 256);
+	t_blkdev_release(w.ram, 2);
+	world_run(&w, NS_PER_MS);
+	t_blkdev_hold(w.ram, false);
+	for (int n = 0; n < 4; n++)
+		peer_send(&peers[n], zeroes, piece - begun);
+	for (uint64_t i = 0; i < 65; i++)
+		for (int n = 0; n < 4; n++)
+			cr_assert_eq(simple_take(&peers[n], i), 0);
+	for (int n = 0; n < 4; n++)
+		peer_close(&peers[n]);
+}
+
 /* A client that asks and never reads gets no more than the limits' worth. */
 Test(client, replies_not_read_are_bounded)
 {
