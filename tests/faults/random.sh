@@ -76,7 +76,8 @@ mend_both() { heal; }
 targets=()
 FUSE=()
 [ ! -w /dev/fuse ] || FUSE=(--fuse "$T/disk.img")
-lab "${FUSE[@]}"
+# Paths that fail every few seconds would be held down, and not met again.
+lab -o hold-down=no -o marginal=no "${FUSE[@]}"
 [ ! -w /dev/fuse ] || targets=("$T/disk.img")
 load --hot 20 --rate 40 --mix read=45,write=45,fua=4,flush=2,zero=4 --seed "$SEED" \
 	"${targets[@]}"

@@ -8,6 +8,8 @@
 # shellcheck source=tests/system/functions.sh
 . "$(dirname "$0")/functions.sh"
 requires jq
+each=1 # seconds
+! sanitized || each=3
 URI="nbd+unix:///ram?socket=$T/ram.sock"
 
 serve() { # OPTIONS…: a ramdisk; its pid into $server
@@ -23,7 +25,7 @@ check() {
 	local want=$1 got=0
 	shift
 	timeout 60 verify --json="$T/out.json" --connections 3 --depth 8 \
-		--seconds 1 --mix read=45,write=40,fua=8,flush=4,zero=3 "$@" \
+		--seconds $each --mix read=45,write=40,fua=8,flush=4,zero=3 "$@" \
 		"$URI" >"$T/verify.log" 2>&1 || got=$?
 	[ "$got" -eq "$want" ] || fail "verify ended with $got, not $want"
 }
@@ -32,7 +34,7 @@ figure() { jq -r "$1" "$T/out.json"; }
 # lie KIND FOUND [OPTIONS…]: is found, and named so
 lie() {
 	step "a server that lies: $1"
-	serve --lie "$1:101"
+	serve --lie "$1:31"
 	check 1 "${@:3}"
 	[ "$(figure ".found[\"$2\"]")" -gt 0 ] || fail "not called $2"
 	unserve
@@ -54,7 +56,7 @@ check 0 --hot 60
 unserve
 
 lie lose lost --mix read=40,write=60
-lie stale stale
+lie stale stale --hot 90
 lie tear torn
 lie cut torn
 lie swap misplaced
@@ -79,7 +81,9 @@ PIDS+=("$pid")
 eventually 20 test -p "$T/fifo" || fail "verify does not begin"
 sleep 0.5
 echo "fault quiet" >"$T/fifo"
-sleep 0.7
+sleep 0.5
+echo "end" >"$T/fifo"
+sleep 0.2
 echo "fault pause at $(date +%s.%N)" >"$T/fifo"
 kill -STOP "$server"
 sleep 1
