@@ -274,6 +274,9 @@ static void learn(struct mpdev *dev)
 		.can_fast_zero =
 			f->write_same ||
 			(f->write_same_unmap && f->reads_zero_after_unmap),
+		/* Writes are answered by the target, flushes cover the unit;
+		 * what is left is that no copy of a retried write is late. */
+		.multi_conn = dev->options.ghost_guard > 0,
 	};
 	dev->info.trim_granularity = dev->info.can_trim ? granule : 0;
 }

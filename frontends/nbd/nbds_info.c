@@ -13,16 +13,15 @@
 #include "nbds_server.h"
 #include "nbds_tls.h"
 
-/* The device answers a write when the medium's owner has it, and a flush covers
- * all that was answered on whichever connection: that is what CAN_MULTI_CONN
- * promises. CACHE is answered, but there is nothing that would make it worth
- * sending. */
+/* CAN_MULTI_CONN: nothing here caches, and connections share the device, so it
+ * holds where it holds of the device. CACHE is answered, but there is nothing
+ * that would make it worth sending. */
 uint16_t nbds_info_flags(
 	const struct nbds_client *c, const struct blk_info *info)
 {
 	unsigned flags = NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_FLUSH |
 			 NBD_FLAG_SEND_FUA | NBD_FLAG_SEND_WRITE_ZEROES |
-			 NBD_FLAG_CAN_MULTI_CONN | NBD_FLAG_SEND_FAST_ZERO;
+			 NBD_FLAG_SEND_FAST_ZERO;
 
 	if (info->read_only)
 		flags |= NBD_FLAG_READ_ONLY;
@@ -30,6 +29,8 @@ uint16_t nbds_info_flags(
 		flags |= NBD_FLAG_ROTATIONAL;
 	if (info->can_trim)
 		flags |= NBD_FLAG_SEND_TRIM;
+	if (info->multi_conn)
+		flags |= NBD_FLAG_CAN_MULTI_CONN;
 	if (c->structured)
 		flags |= NBD_FLAG_SEND_DF;
 	return (uint16_t)flags;

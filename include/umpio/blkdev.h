@@ -94,6 +94,10 @@ struct blk_info {
 	bool write_cache; /* volatile: flush does something */
 	bool can_trim;
 	bool can_fast_zero;
+	/* Several clients, or several connections of one, are as good as one:
+	 * what one was answered the others read and their flush covers, and no
+	 * copy of an older write comes after it, whatever paths fail. */
+	bool multi_conn;
 };
 
 struct blkdev_ops {

@@ -262,6 +262,7 @@ static void info(const struct blkdev *dev, struct blk_info *out)
 		.write_cache = !o->no_write_cache,
 		.can_trim = !o->no_trim,
 		.can_fast_zero = !o->no_fast_zero,
+		.multi_conn = !o->no_multi_conn,
 	};
 }
 

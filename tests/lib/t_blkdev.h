@@ -25,6 +25,7 @@ struct t_blkdev_options {
 	bool reverse;   /* what is due together completes last one first */
 	bool hold;      /* nothing completes before t_blkdev_release() */
 	bool read_only, rotational, no_trim, no_fast_zero, no_write_cache;
+	bool no_multi_conn;
 	bool opaque;      /* STATUS: all is data */
 	bool unallocated; /* STATUS: begins as one hole, instead of as data */
 	struct t_lie lie; /* what it does wrong now and then; default nothing */

@@ -54,6 +54,28 @@ Test(request, read_only)
 	bench_fini(&b);
 }
 
+Test(request, clients_are_as_one_where_old_copies_are_held_off)
+{
+	struct mpdev_options options;
+	struct blk_info info;
+	struct bench b;
+
+	bench_init(&b, 2, "failover", NULL);
+	bench_up(&b);
+	blkdev_info(b.blk, &info);
+	cr_assert(info.multi_conn);
+	bench_fini(&b);
+
+	bench_init(&b, 2, "failover", NULL);
+	mpdev_options_init(&options);
+	options.ghost_guard = 0;
+	cr_assert_eq(mpdev_set_options(b.dev, &options), 0);
+	bench_up(&b);
+	blkdev_info(b.blk, &info);
+	cr_assert_not(info.multi_conn);
+	bench_fini(&b);
+}
+
 Test(request, splits_at_the_least_limit)
 {
 	struct t_lun_options o = bench_lun();

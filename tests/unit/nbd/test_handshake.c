@@ -296,12 +296,17 @@ Test(offer, follows_the_device)
 	cr_assert(o.flags & NBD_FLAG_ROTATIONAL);
 	cr_assert_not(o.flags & NBD_FLAG_SEND_TRIM);
 	cr_assert_not(o.flags & NBD_FLAG_SEND_DF);
+	cr_assert(o.flags & NBD_FLAG_CAN_MULTI_CONN);
 	cr_assert_eq(o.min, 4096);
 	cr_assert_eq(o.preferred, 65536);
 
 	o = offer_of(&(struct t_blkdev_options){
 		.size = DISK, .optimal_io = 3 * 8192});
 	cr_assert_eq(o.preferred, 16384);
+
+	o = offer_of(&(struct t_blkdev_options){
+		.size = DISK, .no_multi_conn = true});
+	cr_assert_not(o.flags & NBD_FLAG_CAN_MULTI_CONN);
 }
 
 Test(handshake, structured_replies_may_be_asked_for_twice)
