@@ -7,9 +7,9 @@
 
 struct lun_facts;
 
-#define SPLIT_TRANSFER_MAX   (4u << 20)  /* bytes of one READ or WRITE */
-#define SPLIT_WRITE_SAME_MAX (64u << 20) /* bytes cleared by one command */
-#define SPLIT_UNMAP_MAX      (1u << 30)  /* bytes */
+#define SPLIT_TRANSFER_MAX   (4u << 20) /* bytes of one READ or WRITE */
+#define SPLIT_WRITE_SAME_MAX (4u << 20) /* bytes cleared by one command */
+#define SPLIT_UNMAP_MAX      (1u << 30) /* bytes */
 
 struct split {
 	uint32_t block_size;
