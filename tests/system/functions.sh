@@ -156,6 +156,19 @@ tgt_simple() {
 	URL1=iscsi://$A1/$IQN/1 URL2=iscsi://$A2/$IQN/1
 }
 
+# tgt_paths SIZE BLOCKSIZE: one on $A1 to $A4, thinly provisioned, and $URLS to
+# all four
+tgt_paths() {
+	truncate -s "$1" "$T/disk"
+	tgt_start t "$A1:3260,$A2:3260,$A3:3260,$A4:3260"
+	tgt_target t 1 "$IQN"
+	tgt_lun t 1 1 "$T/disk" rdwr "$2"
+	tgt t --op update --mode logicalunit --tid 1 --lun 1 \
+		--params thin_provisioning=1
+	URLS=("iscsi://$A1/$IQN/1" "iscsi://$A2/$IQN/1"
+		"iscsi://$A3/$IQN/1" "iscsi://$A4/$IQN/1")
+}
+
 # tgt_connections NAME: `TID SID CID ADDRESS` of each of its connections
 tgt_connections() {
 	tgt "$1" --op show --mode target | awk '
@@ -171,6 +184,27 @@ tgt_kill_connection() {
 	read -r tid sid cid address < <(tgt_connections "$1" |
 		sed -n "${2:-1}p") || return 1
 	tgt "$1" --op delete --mode conn --tid "$tid" --sid "$sid" --cid "$cid"
+}
+
+# tgt_harass NAME SECONDS: from now on kills a connection each so many seconds,
+# those that are there in turns, while there are two; tgt_harassed ends that, and
+# sets $KILLED to how many
+tgt_harass() {
+	: >"$T/killed"
+	(
+		set +e
+		while sleep "$2"; do
+			[ "$(tgt_connections "$1" | wc -l)" -ge 2 ] &&
+				tgt_kill_connection "$1" && echo >>"$T/killed"
+		done
+	) >/dev/null 2>&1 &
+	HARASSER=$!
+	PIDS+=("$HARASSER")
+}
+tgt_harassed() {
+	kill "$HARASSER"
+	wait "$HARASSER" || :
+	KILLED=$(wc -l <"$T/killed")
 }
 
 tgt_stop() { kill -STOP "${TGT_PID[$1]}"; }
