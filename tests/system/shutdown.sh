@@ -61,6 +61,45 @@ grep -Eq '^[1-9][0-9]+ acknowledged' "$T/writer.log" || fail "nothing written"
 quiet_log
 equal "sessions left" "$(tgt_connections t | wc -l)" 0
 
+step "SIGTERM: new requests get ESHUTDOWN, those in flight their answers"
+cat >"$T/late.py" <<'END'
+import errno, os, signal, sys, time, nbd
+uri, daemon, target = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+h, idle = nbd.NBD(), nbd.NBD()
+h.connect_uri(uri)
+idle.connect_uri(uri)
+os.kill(target, signal.SIGSTOP)
+early = h.aio_pwrite(nbd.Buffer.from_bytearray(bytearray(b"e" * 4096)), 0)
+h.poll(300)
+os.kill(daemon, signal.SIGTERM)
+time.sleep(.5)
+for call in (lambda: h.pread(512, 0), lambda: h.pwrite(b"l" * 512, 8192),
+             lambda: h.flush()):
+    try:
+        call()
+    except nbd.Error as e:
+        assert e.errnum == errno.ESHUTDOWN, e
+    else:
+        raise AssertionError("served")
+os.kill(target, signal.SIGCONT)
+while not h.aio_command_completed(early):
+    h.poll(1000)
+try:
+    idle.pread(512, 0)
+except nbd.Error:
+    pass
+else:
+    raise AssertionError("the idle one is served")
+END
+umpiod_start "${nbd[@]}" "$URL1" "$URL2"
+ctl wait disk0 --paths 2 --timeout 10
+timeout 20 /usr/bin/python3 "$T/late.py" "$NBD_URI" "$UMPIOD" "${TGT_PID[t]}" \
+	>"$T/late.log" 2>&1 || { tgt_continue t; fail "late requests"; }
+umpiod_ends 12 0
+equal "what was in flight" "$(head -c 4096 "$T/disk" | tr -d e | wc -c)" 0
+[ "$(tail -c +8193 "$T/disk" | head -c 512 | tr -d l | wc -c)" -gt 0 ] ||
+	fail "what came late was written"
+
 step "a target that hangs: shutdown-timeout"
 umpiod_start "${nbd[@]}" -o shutdown-timeout=2s "$URL1" "$URL2"
 ctl wait disk0 --paths 2 --timeout 10
