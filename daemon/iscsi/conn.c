@@ -49,12 +49,29 @@ static void control_done(struct outq_item *item, bool sent)
 
 /* ExpStatSN of what overtakes the queue: no newer than what it overtakes, so
  * that the target never sees it go back. It is in the same place of all
- * requests. */
+ * requests; a Logout for recovery has that of another connection. */
 static uint32_t front_stat_sn(const struct conn *c)
 {
-	const struct outq_item *first = STAILQ_FIRST(&c->out.items);
+	const struct outq_item *item;
 
-	return first ? get_be32(first->head + 28) : c->stat.exp;
+	STAILQ_FOREACH (item, &c->out.items, link)
+		if ((item->head[0] & 0x3f) != OP_LOGOUT_REQ)
+			return get_be32(item->head + 28);
+	return c->stat.exp;
+}
+
+/* CmdSN of what overtakes the queue: that of the first command that waits there
+ * and has not begun to leave, since CmdSNs leave a connection in order (RFC
+ * 7143 4.2.2.1). `cmd_sn`: none waits. */
+static uint32_t front_cmd_sn(const struct conn *c, uint32_t cmd_sn)
+{
+	const struct outq_item *item;
+
+	STAILQ_FOREACH (item, &c->out.items, link)
+		if (item->head[0] == OP_SCSI_CMD &&
+			!outq_is_begun(&c->out, item))
+			return get_be32(item->head + 24);
+	return cmd_sn;
 }
 
 static struct control *take_control(struct conn *c)
@@ -87,6 +104,8 @@ void conn_send(struct conn *c, struct bhs *b, const void *data, uint32_t len,
 
 	if (!ctl)
 		return;
+	if (front)
+		b->cmd_sn = front_cmd_sn(c, b->cmd_sn);
 	if (c->state != CONN_IN_LOGIN)
 		b->exp_stat_sn = front ? front_stat_sn(c) : c->stat.exp;
 	pdu_tx(&ctl->item, b, data, len, c->digests);
