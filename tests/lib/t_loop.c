@@ -20,11 +20,13 @@ struct loop {
 	TAILQ_HEAD(, t_source) sources;
 	LIST_HEAD(, loop_signal) signals;
 	bool stop;
+	uint64_t resumes; /* it is paused until then */
 	TAILQ_ENTRY(loop) link;
 };
 
 static struct {
 	TAILQ_HEAD(t_loop_list, loop) loops;
+	struct loop *current;
 	uint64_t now;
 	uint64_t random; /* the generator's state */
 	uint64_t turn;
@@ -102,6 +104,12 @@ static bool loop_turn(struct loop *loop, uint64_t *due)
 	bool busy = !TAILQ_EMPTY(&loop->core.tasks);
 	uint64_t timer;
 
+	if (loop->resumes > world.now) {
+		if (loop->resumes < *due)
+			*due = loop->resumes;
+		return false;
+	}
+	world.current = loop;
 	loop_core_run_tasks(&loop->core, TASK_ROUNDS);
 	while (fire_next(loop, due))
 		busy = true;
@@ -142,6 +150,7 @@ static bool turn(uint64_t *due)
 		next = TAILQ_NEXT(loop, link);
 		busy |= loop_turn(loop, due);
 	}
+	world.current = NULL;
 	assert(busy || *due > world.now);
 	return busy;
 }
@@ -176,6 +185,16 @@ void t_loop_skip(struct loop *loop, uint64_t ns)
 {
 	(void)loop;
 	set_time(world.now + ns);
+}
+
+void t_loop_pause(struct loop *loop, uint64_t ns)
+{
+	loop->resumes = world.now + ns;
+}
+
+struct loop *t_loop_current(void)
+{
+	return world.current;
 }
 
 static bool is_stopped(void *arg)

@@ -34,6 +34,13 @@ bool t_loop_run_until(
  * is late. */
 void t_loop_skip(struct loop *loop, uint64_t ns);
 
+/* `loop` does not run for `ns`, as a process that was stopped: what comes for
+ * it waits, and time goes on for the others. */
+void t_loop_pause(struct loop *loop, uint64_t ns);
+
+/* The loop whose callback is running; NULL: none. */
+struct loop *t_loop_current(void);
+
 /* Delivers a signal to those who watch it on this loop. */
 void t_loop_raise(struct loop *loop, int signo);
 

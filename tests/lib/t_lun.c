@@ -55,6 +55,8 @@ static void changed(struct t_lun *lun, uint64_t lba, uint64_t n, uint8_t mapped,
 		memcpy(block(lun, lun->stable, lba),
 			block(lun, lun->memory, lba),
 			n * lun->options.block_size);
+	if (lun->changed)
+		lun->changed(lun->changed_arg, lba, n);
 }
 
 static void zero(struct t_lun *lun, uint64_t lba, uint64_t n, bool unmap)

@@ -63,6 +63,10 @@ struct t_lun {
 	uint8_t *stable; /* what is left after a power cut */
 	uint8_t *state;  /* of each block: T_LUN_DIRTY, T_LUN_MAPPED */
 	uint64_t reads, writes, flushes, unmaps; /* executed */
+	/* Blocks have changed in `memory`; NULL: nobody listens. A power cut
+	 * is not told. */
+	void (*changed)(void *arg, uint64_t lba, uint64_t blocks);
+	void *changed_arg;
 	LIST_HEAD(, t_nexus) nexuses;
 	struct t_lun_group {
 		int8_t alua; /* enum alua_state */

@@ -516,6 +516,21 @@ unsigned t_wire_connections(const struct addr *at)
 	return n;
 }
 
+uint64_t t_wire_passed(const struct addr *at, enum t_way way)
+{
+	const struct t_wire *wire = t_wire_at(at);
+	uint64_t most = 0;
+	struct conn *c;
+
+	LIST_FOREACH (c, &conns, link) {
+		uint64_t passed = c->pipe[way].read + c->pipe[way].sent;
+
+		if (c->wire == wire && passed > most)
+			most = passed;
+	}
+	return most;
+}
+
 uid_t stream_peer_uid(const struct stream *s)
 {
 	bool local = s->local.ss.ss_family == AF_UNIX;

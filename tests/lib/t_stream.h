@@ -52,6 +52,10 @@ void t_wire_reset(const struct addr *at);
 /* Connections to `at` of which a side is still open. */
 unsigned t_wire_connections(const struct addr *at);
 
+/* Bytes that have left the writer on the connection to `at` that has carried
+ * most that way: where a `cut_at` or `flip_at` would strike next. */
+uint64_t t_wire_passed(const struct addr *at, enum t_way way);
+
 /* Two ends of a new connection over the wire to `at`, without a listener:
  * s[0], on loop `a`, is the one that connected. */
 void t_stream_pair(struct loop *a, struct loop *b, const struct addr *at,

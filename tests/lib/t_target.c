@@ -86,6 +86,9 @@ void t_conn_dead(struct t_conn *c)
 		return;
 	c->state = T_DEAD;
 	outq_drop(&c->out);
+	/* Commands that were under way to it leave their numbers open. */
+	if (s)
+		s->discards++;
 	conn_drop_held(c);
 	if (s && s->error_recovery_level == 2 && !c->closing &&
 		c->target->options.manner != T_LIKE_TGT)
@@ -132,6 +135,16 @@ void t_target_free(struct t_target *t)
 	while ((s = LIST_FIRST(&t->sessions)))
 		t_session_free(s);
 	free(t);
+}
+
+void t_target_restart(struct t_target *t)
+{
+	struct t_conn *c;
+
+	TAILQ_FOREACH (c, &t->conns, link)
+		t_conn_end(c, true);
+	while (!LIST_EMPTY(&t->sessions))
+		t_session_free(LIST_FIRST(&t->sessions));
 }
 
 struct t_conn *t_target_conn(struct t_target *t, unsigned n)

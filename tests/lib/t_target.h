@@ -132,6 +132,7 @@ enum t_effect {
 	T_STALL,        /* in: it is taken, then no more is read */
 	T_KEEP_BACK,    /* out: until t_conn_release() */
 	T_REJECT,       /* in: Reject with `reason`, and nothing else */
+	T_SWALLOW,      /* in: it came, and is never answered */
 };
 
 #define T_ANY (-1)
@@ -180,6 +181,7 @@ struct t_task {
 	uint8_t bhs[T_BHS_LEN];
 	uint32_t itt, cmd_sn, edtl;
 	bool read, write;
+	bool repeated;            /* what comes unasked has come before */
 	uint8_t *data;            /* of edtl bytes */
 	uint32_t unsolicited;     /* bytes still to come without R2T */
 	uint32_t offset, data_sn; /* of them */
@@ -266,8 +268,9 @@ struct t_conn {
 	bool header_digest, data_digest;
 	uint32_t max_send_data; /* the initiator's limit */
 	bool silent;            /* takes bytes, does nothing with them */
-	bool closing;           /* logged out: nothing more may come */
-	uint32_t ping_ttt;      /* of our NOP-In that waits; T_NO_TAG: none */
+	bool closing;           /* logged out: nothing more may come, */
+	bool swept;        /* but what was under way: another one said so */
+	uint32_t ping_ttt; /* of our NOP-In that waits; T_NO_TAG: none */
 	struct t_login *login;
 	uint8_t *rx; /* gathered bytes */
 	size_t rx_len, rx_cap;
@@ -276,7 +279,8 @@ struct t_conn {
 	size_t text_len, text_at;
 	uint32_t text_itt, text_ttt;
 	TAILQ_HEAD(, t_pdu) held;
-	bool stalled;  /* nothing is read */
+	bool stalled; /* nothing is read */
+	bool was_stalled;
 	bool numbered; /* `last_cmd_sn` holds: the last new command's */
 	uint32_t last_cmd_sn;
 	uint32_t fence_sn;  /* to be acknowledged before the fence opens */
@@ -329,6 +333,10 @@ struct t_target *t_target_new(struct loop *loop, struct t_lun *lun,
 	const struct t_target_options *options);
 /* Aborts what is connected. NULL is allowed. */
 void t_target_free(struct t_target *t);
+
+/* Ends all connections by RST and forgets all sessions, as a controller that
+ * starts anew; it listens on. */
+void t_target_restart(struct t_target *t);
 
 /* Serves a stream, which becomes the target's, as a connection to portal group
  * `tpgt`. The connection lives until t_target_free(), dead or not. */

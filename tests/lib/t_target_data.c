@@ -255,6 +255,8 @@ static void unsolicited_data(struct t_task *task, const uint8_t *bhs,
 	struct t_target *t = task->conn->target;
 	uint32_t offset;
 
+	if (task->repeated)
+		return;
 	if (t_get(bhs, T_DATA_SN) != task->data_sn++)
 		t_violation(t, "unsolicited Data-Out: DataSN");
 	if (t_get(bhs, T_OFFSET) != task->offset)

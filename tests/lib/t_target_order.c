@@ -81,8 +81,7 @@ void t_seen(
 	*seen = now;
 }
 
-/* It is off the list. */
-static void waiting_destroy(struct t_waiting *w)
+static void drop_early(struct t_waiting *w)
 {
 	struct t_early *e;
 
@@ -91,6 +90,12 @@ static void waiting_destroy(struct t_waiting *w)
 		free(e->data);
 		free(e);
 	}
+}
+
+/* It is off the list. */
+static void waiting_destroy(struct t_waiting *w)
+{
+	drop_early(w);
 	free(w->data);
 	free(w);
 }
@@ -118,7 +123,7 @@ bool t_order_data(
 	struct t_conn *c, const uint8_t *bhs, const uint8_t *data, uint32_t len)
 {
 	struct t_waiting *w;
-	struct t_early *e;
+	struct t_early *e; /* without data when they were lost */
 
 	TAILQ_FOREACH (w, &c->session->waiting, link)
 		if (w->conn == c && t_get(w->bhs, T_OPCODE) == 0x01 &&
@@ -127,10 +132,11 @@ bool t_order_data(
 	if (!w)
 		return false;
 	e = calloc(1, sizeof *e);
-	if (!e || !(e->data = malloc(len + 1)))
+	if (!e || (data && !(e->data = malloc(len + 1))))
 		abort();
 	memcpy(e->bhs, bhs, T_BHS_LEN);
-	memcpy(e->data, data, len);
+	if (data)
+		memcpy(e->data, data, len);
 	e->len = len;
 	STAILQ_INSERT_TAIL(&w->early, e, link);
 	return true;
@@ -180,10 +186,12 @@ static void wait_for_turn(
 {
 	struct t_session *s = c->session;
 	uint32_t sn = (uint32_t)t_get(bhs, T_CMD_SN);
-	struct t_waiting *w;
+	struct t_waiting *w = waiting_find(s, sn);
 
-	if (waiting_find(s, sn))
+	if (w) { /* its data come again as well */
+		drop_early(w);
 		return;
+	}
 	if (t_session_connections(s) == 1 && s->discards == 0 &&
 		LIST_EMPTY(&s->parked))
 		t_violation(
@@ -249,6 +257,7 @@ static void ordered(
 	uint32_t sn = (uint32_t)t_get(bhs, T_CMD_SN);
 	struct t_session *s = c->session;
 	struct t_target *t = c->target;
+	struct t_task *task;
 
 	if (t_sn_lt(s->max_cmd_sn, sn)) {
 		t_violation(
@@ -263,6 +272,9 @@ static void ordered(
 	}
 	t_seen(c, bhs, data, len);
 	if (t_sn_lt(sn, s->exp_cmd_sn)) {
+		task = t_task_find(s, (uint32_t)t_get(bhs, T_ITT));
+		if (task)
+			task->repeated = true;
 		if (t->options.manner == T_LIKE_TGT)
 			t_conn_end(c, true);
 		return;

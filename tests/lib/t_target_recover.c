@@ -135,7 +135,10 @@ void t_park(struct t_conn *c)
 	p->stat_sn = c->stat_sn;
 	p->max_send_data = c->max_send_data;
 	p->lost_at = loop_now(c->target->loop);
-	p->not_before = p->lost_at + s->default_time2wait * 1000000000ull;
+	/* Who read nothing for a while does not know when it ended. */
+	p->not_before = p->lost_at;
+	if (!c->was_stalled)
+		p->not_before += s->default_time2wait * 1000000000ull;
 	if (o->loss_delay_ns > 0) {
 		loop_timer_set(p->timer, o->loss_delay_ns);
 	} else {

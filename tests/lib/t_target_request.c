@@ -80,6 +80,7 @@ static void logout_session(struct t_conn *c)
 		if (other->session == s) {
 			other->session = NULL;
 			other->closing = true;
+			other->swept = other != c;
 		}
 	}
 	t_session_free(s);

@@ -166,7 +166,7 @@ static void check_request(struct t_conn *c, const uint8_t *bhs)
 
 	if (bhs[0] & 0x80)
 		t_violation(c->target, "opcode %#x: reserved bit", bhs[0]);
-	if (c->closing)
+	if (c->closing && !c->swept)
 		t_violation(c->target, "opcode %#x after Logout", op);
 	if (c->state == T_LOGIN && op != 0x03)
 		t_violation(c->target, "opcode %#x before login is over", op);
@@ -185,20 +185,33 @@ static void check_request(struct t_conn *c, const uint8_t *bhs)
 		t_conn_acked(c);
 }
 
+/* At level 0 there is no other way to get the data. */
+static void task_lost(struct t_session *s, unsigned op, uint32_t itt)
+{
+	struct t_task *task = op == 0x05 ? t_task_find(s, itt) : NULL;
+
+	if (task)
+		t_task_free(s, task);
+}
+
 /* Nobody received it, and its sender is not to blame. */
 static void pdu_lost(
 	struct t_conn *c, const uint8_t *bhs, const uint8_t *data, uint32_t len)
 {
 	unsigned op = (unsigned)t_get(bhs, T_OPCODE);
+	bool numbered = op != 0x05 && op != 0x10 && !t_get(bhs, T_IMMEDIATE);
 
-	if (!c->session || c->session->error_recovery_level == 0)
+	if (!c->session)
 		return;
-	if (op == 0x05) {
-		t_data_out(c, bhs, NULL, len);
-	} else if (op != 0x10 && !t_get(bhs, T_IMMEDIATE)) {
-		c->session->discards++;
-		t_seen(c, bhs, data, len);
+	c->session->discards += numbered;
+	if (c->session->error_recovery_level == 0) {
+		task_lost(c->session, op, (uint32_t)t_get(bhs, T_ITT));
+		return;
 	}
+	if (op == 0x05)
+		t_data_out(c, bhs, NULL, len);
+	else if (numbered)
+		t_seen(c, bhs, data, len);
 }
 
 /* RFC 7143 7.8: the PDU is discarded; a command leaves its CmdSN open, data are
@@ -211,18 +224,24 @@ static void digest_error(
 		pdu_lost(c, bhs, data, len);
 }
 
+/* Nothing is done, but the CmdSN is used. */
+static void swallow(struct t_conn *c, const uint8_t *bhs)
+{
+	unsigned op = (unsigned)t_get(bhs, T_OPCODE);
+
+	if (c->session && op != 0x05 && op != 0x10 && !t_get(bhs, T_IMMEDIATE))
+		t_order_fill(c->session, (uint32_t)t_get(bhs, T_CMD_SN));
+}
+
 /* Of what is rejected for another reason, the CmdSN is used. */
 static void rejected(struct t_conn *c, const uint8_t *bhs, const uint8_t *data,
 	uint32_t len, uint8_t reason)
 {
-	unsigned op = (unsigned)t_get(bhs, T_OPCODE);
-
 	if (reason == 0x02) {
 		digest_error(c, bhs, data, len);
 		return;
 	}
-	if (c->session && op != 0x05 && op != 0x10 && !t_get(bhs, T_IMMEDIATE))
-		t_order_fill(c->session, (uint32_t)t_get(bhs, T_CMD_SN));
+	swallow(c, bhs);
 	t_conn_reject(c, reason, bhs);
 }
 
@@ -236,9 +255,10 @@ static bool rx_fault(struct t_conn *c, const uint8_t *bhs, const uint8_t *data,
 		return false;
 	switch (f.effect) {
 	case T_SPOIL_DATA: *data_ok = *data_ok && len == 0; return false;
-	case T_STALL: c->stalled = true; return false;
+	case T_STALL: c->stalled = c->was_stalled = true; return false;
 	case T_REJECT: rejected(c, bhs, data, len, f.reason); return true;
 	case T_LOSE: pdu_lost(c, bhs, data, len); return true;
+	case T_SWALLOW: swallow(c, bhs); return true;
 	default: t_conn_end(c, true); return true;
 	}
 }
@@ -358,6 +378,7 @@ static int engine_rx_commit(void *engine, size_t n)
 void t_conn_stall(struct t_conn *c, bool stalled)
 {
 	c->stalled = stalled;
+	c->was_stalled |= stalled;
 	if (stalled || c->state == T_DEAD)
 		return;
 	if (!parse(c))
