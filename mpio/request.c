@@ -82,11 +82,10 @@ static bool must_redo(const struct request *r)
 	       !(blk->op == BLK_WRITE && r->dev->facts.dpofua);
 }
 
-static void let_go(struct request *r)
+static void stop_running(struct request *r)
 {
 	struct mpdev *dev = r->dev;
 
-	rangelock_release(&dev->ranges, &r->range);
 	if (!r->running)
 		return;
 	r->running = false;
@@ -94,10 +93,17 @@ static void let_go(struct request *r)
 		suspect_poke(dev);
 }
 
+static void let_go(struct request *r)
+{
+	rangelock_release(&r->dev->ranges, &r->range);
+	stop_running(r);
+}
+
+/* It keeps its range: what came after it goes on waiting for it. */
 static void redo(struct request *r)
 {
 	r->redone++;
-	let_go(r);
+	stop_running(r);
 	r->phase = plan_of(r);
 	request_start(r);
 }
@@ -291,17 +297,11 @@ static bool is_shut(const struct request *r)
 	return r->dev->gate & GATE_ALL || (r->dev->gate && changes(r->blk));
 }
 
-/* Nothing that waits for the gate holds a range. */
+/* The range stays its own while it waits for the gate, so that what came after
+ * it is not let past. */
 static void range_granted(struct range *range)
 {
-	struct request *r = of_range(range);
-
-	if (r->dev->gate) {
-		rangelock_release(&r->dev->ranges, range);
-		request_start(r);
-		return;
-	}
-	begin(r);
+	request_start(of_range(range));
 }
 
 static void request_start(struct request *r)
@@ -313,7 +313,7 @@ static void request_start(struct request *r)
 		TAILQ_INSERT_TAIL(&dev->gated, r, link);
 		return;
 	}
-	if (changes(r->blk)) {
+	if (changes(r->blk) && r->range.state == RANGE_FREE) {
 		r->range.start = r->lba * size;
 		r->range.end = r->end * size;
 		r->range.granted = range_granted;
@@ -347,19 +347,23 @@ static void fail(struct request *r, int err)
 	finish(r);
 }
 
+/* What fails lets go of its range, and another one may have its turn: to wait
+ * for the gate. */
 void request_fail_waiting(struct mpdev *dev, int err)
 {
-	struct request_list gated = TAILQ_HEAD_INITIALIZER(gated);
 	struct range *range;
 	struct request *r;
 
-	TAILQ_CONCAT(&gated, &dev->gated, link);
-	while ((r = TAILQ_FIRST(&gated))) {
-		TAILQ_REMOVE(&gated, r, link);
-		fail(r, err);
+	for (;;) {
+		if ((r = TAILQ_FIRST(&dev->gated))) {
+			TAILQ_REMOVE(&dev->gated, r, link);
+			fail(r, err);
+		} else if ((range = TAILQ_FIRST(&dev->ranges.waiting))) {
+			fail(of_range(range), err);
+		} else {
+			return;
+		}
 	}
-	while ((range = TAILQ_FIRST(&dev->ranges.waiting)))
-		fail(of_range(range), err);
 }
 
 void request_begin(struct mpdev *dev, struct blk_req *blk)
