@@ -36,7 +36,7 @@ static bool due(struct t_lie *lie, uint64_t len, bool fua)
 {
 	if (lie->kind == T_LIE_NONE || (lie->kind == T_LIE_FUA && !fua))
 		return false;
-	if (lie->len || len < 2 * SECTOR || ++lie->writes % lie->every)
+	if (len < 2 * SECTOR || ++lie->writes % lie->every)
 		return false;
 	lie->told++;
 	return true;
