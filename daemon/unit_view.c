@@ -52,10 +52,8 @@ static struct json_object *path_status(const struct mpath_info *p)
 		put_text(o, "fault", p->fault);
 	if (p->held_down)
 		put_number(o, "held_down_s", 1 + p->held_down / NS_PER_S);
-	if (p->marginal) {
+	if (p->marginal)
 		put_number(o, "marginal_s", 1 + p->marginal / NS_PER_S);
-		put_text(o, "marginal_reason", p->marginal_reason);
-	}
 	return o;
 }
 

@@ -16,6 +16,8 @@
 #define SLOW_TIMES 8
 #define SLOW       (50 * NS_PER_MS)
 
+static const char lost_too_often[] = "lost 3 times within 60 s";
+
 /* True when it is one too many. */
 static bool strike(struct strikes *s, uint64_t now)
 {
@@ -72,7 +74,7 @@ void damping_lost(struct mpath *mp)
 	if (!mp->dev->options.hold_down || !health_has_other(mp) ||
 		!strike(&d->losses, now))
 		return;
-	tell(mp, EVENT_PATH_HELD_DOWN, "lost 3 times within 60 s", &d->losses);
+	tell(mp, EVENT_PATH_HELD_DOWN, lost_too_often, &d->losses);
 	damping_apply(mp, now);
 }
 
@@ -153,15 +155,27 @@ uint64_t damping_due(const struct mpdev *dev)
 	return due;
 }
 
+/* A reason of its own goes before this one. */
+static void put_reason(struct mpath_info *info, const char *what, uint64_t left,
+	const char *why)
+{
+	if (info->reason[0])
+		return;
+	snprintf(info->reason, sizeof info->reason, "%s for %llu s more: %s",
+		what, (unsigned long long)(1 + left / NS_PER_S), why);
+}
+
 void damping_info(const struct mpath *mp, struct mpath_info *info)
 {
 	uint64_t now = loop_now(mp->dev->loop);
 	const struct damping *d = &mp->damping;
 
-	if (d->held && d->losses.until > now)
+	if (d->held && d->losses.until > now) {
 		info->held_down = d->losses.until - now;
-	if (!d->marginal || d->faults.until <= now)
-		return;
-	info->marginal = d->faults.until - now;
-	memcpy(info->marginal_reason, d->why, sizeof d->why);
+		put_reason(info, "held down", info->held_down, lost_too_often);
+	}
+	if (d->marginal && d->faults.until > now) {
+		info->marginal = d->faults.until - now;
+		put_reason(info, "marginal", info->marginal, d->why);
+	}
 }

@@ -84,7 +84,7 @@ static bool another_lives(const struct conn *c)
 	for (unsigned i = 0; i < s->nlegs; i++) {
 		const struct conn *other = s->legs[i].conn;
 
-		if (other && other != c && other->heard > c->pinged)
+		if (other && other != c && other->heard >= c->pinged)
 			return true;
 	}
 	return false;

@@ -201,12 +201,13 @@ struct mpath_info {
 	int id;
 	enum mpath_state state;
 	const char *alua; /* optimized, non-optimized, standby …, none */
-	char reason[160]; /* why it is not active; empty otherwise */
-	char fault[96];   /* what is injected; empty: nothing */
+	/* Why it is not active, or is used only when no other path is left;
+	 * empty otherwise. */
+	char reason[160];
+	char fault[96]; /* what is injected; empty: nothing */
 	/* For so many ns it is used only when no other path is left: it was
-	 * lost too often; it has too many faults, namely `marginal_reason`. */
+	 * lost too often; it has too many faults. */
 	uint64_t held_down, marginal;
-	char marginal_reason[96];
 	unsigned group; /* for mpdev_group_info() */
 	int priority;   /* of the group */
 	struct path_facts facts;
@@ -221,8 +222,8 @@ struct mpdev_snapshot {
 	enum mpdev_state state;
 	const char *policy;
 	char wwid[80]; /* naa.…, eui.…, name.…, t10.…, serial.…; may be cut */
-	struct blk_info info;       /* zero until ready */
-	uint64_t pr_key; /* reservation key that is registered; 0: none */
+	struct blk_info info; /* zero until ready */
+	uint64_t pr_key;      /* reservation key that is registered; 0: none */
 	uint64_t failovers, queued; /* moves of tasks; requests held now */
 	unsigned paths, up;         /* up: active or standing by */
 	unsigned active, groups;

@@ -374,3 +374,69 @@ Test(mcs, s099_a_connection_that_stalls_is_recovered)
 	s_verify(32, 5);
 	s_end_recovered();
 }
+
+/* The session asks nothing by itself: its owner judges the path, and the one
+ * connection that is silent while another one is not is judged here. */
+static void owner_judges(unsigned connections)
+{
+	s_many(connections);
+	W.config.timeouts.ping_interval = W.config.timeouts.ping = 0;
+	W.config.timeouts.suspect = NS_PER_S;
+	W.config.timeouts.stalled = 2 * NS_PER_S;
+	s_up();
+	s_wait_connections(connections);
+}
+
+Test(mcs, s099_in_the_time_that_the_owner_sets)
+{
+	uint64_t began;
+
+	owner_judges(2);
+	s_pass(5000);
+	began = loop_now(W.loop);
+	t_conn_stall(t_target_cid(W.target, 2), true);
+	s_submit(32, 5);
+	s_expect_all_good(32);
+	cr_assert_lt(loop_now(W.loop) - began, 3 * NS_PER_S);
+	s_verify(32, 5);
+	s_end_recovered();
+}
+
+/* Nothing is in flight: it shows when the owner asks. */
+Test(mcs, s099_an_idle_one)
+{
+	owner_judges(2);
+	t_conn_stall(t_target_cid(W.target, 2), true);
+	s_pass(5000);
+	cr_assert_eq(s_connections(), 2);
+	path_probe(W.path);
+	s_pass(2500);
+	cr_assert_geq(W.target->logins, 1);
+	s_wait_connections(2);
+	cr_assert_gt(s_counters().connection_recoveries, 0);
+	cr_assert_eq(W.downs, 0);
+	s_end_with_breach();
+}
+
+/* All are: that is for the owner to judge. */
+Test(mcs, s099_all_of_them)
+{
+	uint64_t heard;
+
+	owner_judges(2);
+	s_pass(1000);
+	t_conn_stall(t_target_cid(W.target, 1), true);
+	t_conn_stall(t_target_cid(W.target, 2), true);
+	heard = path_heard(W.path);
+	s_write(0, 4096, 1);
+	path_probe(W.path);
+	s_pass(3000);
+	cr_assert_eq(path_heard(W.path), heard);
+	cr_assert_eq(s_connections(), 2);
+	t_conn_stall(t_target_cid(W.target, 1), false);
+	t_conn_stall(t_target_cid(W.target, 2), false);
+	s_wait_done();
+	s_expect_all_good(1);
+	cr_assert_eq(s_counters().connection_recoveries, 0);
+	s_end();
+}

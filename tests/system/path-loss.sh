@@ -78,7 +78,8 @@ run() {
 
 frontends=(--nbd "unix:$NBD_SOCKET")
 [ ! -w /dev/fuse ] || frontends+=(--fuse "$T/disk.img")
-umpiod_start "${frontends[@]}" "$URL1" "$URL2"
+# Paths that are lost so often would be held down.
+umpiod_start -o hold-down=no "${frontends[@]}" "$URL1" "$URL2"
 ctl wait disk0 --paths 2 --timeout 10
 run nbd --ioengine=nbd --uri="$NBD_URI"
 if [ -w /dev/fuse ]; then

@@ -97,7 +97,7 @@ Test(damping, three_digest_errors_make_it_marginal)
 	cr_assert(bench_heard(&b, "path-marginal/1"));
 	cr_assert_eq(share(&b, 1), 0);
 	cr_assert_gt(bench_path(&b, 1).marginal, 15 * S);
-	cr_assert_not_null(strstr(bench_path(&b, 1).marginal_reason, "digest"));
+	cr_assert_not_null(strstr(bench_path(&b, 1).reason, "digest"));
 	bench_run(&b, 31 * S);
 	cr_assert(bench_heard(&b, "path-trusted/1"));
 	cr_assert_gt(share(&b, 1), 0);
