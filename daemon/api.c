@@ -86,7 +86,7 @@ static void survey_device(
 static void survey_run(struct daemon *d, struct control_call *call,
 	struct json_object *request, enum unit_view view)
 {
-	const bool one = control_text(request, "device") != NULL;
+	const bool one = json_object_object_get_ex(request, "device", NULL);
 	struct device *dev = one ? call_device(d, call, request) : NULL;
 	struct survey *s;
 

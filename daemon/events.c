@@ -225,6 +225,10 @@ void api_events(
 	int64_t after = control_number(request, "after", (int64_t)oldest(e));
 	struct json_object *wait = NULL, *reply;
 
+	if (!device && json_object_object_get_ex(request, "device", NULL)) {
+		control_fail(call, CONTROL_USAGE, "events: no device is named");
+		return;
+	}
 	if (after < 0 || (uint64_t)after > e->next) {
 		control_fail(call, CONTROL_USAGE,
 			"events: `after` is no number that this daemon gave");

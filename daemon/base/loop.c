@@ -16,6 +16,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <ev.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 #include <time.h>
 #include <umpio/base/buf.h>
 #include <umpio/base/units.h>
+#include <unistd.h>
 
 #define TASK_ROUNDS   16
 #define IDLE_NS       (5 * NS_PER_S)
@@ -186,6 +188,18 @@ static void init_watchers(struct loop *loop)
 	ev_async_start(loop->ev, &loop->wake);
 }
 
+/* libev ends the program when it gets no pipe for wake-ups. */
+static bool pipe_is_to_be_had(void)
+{
+	int fd[2];
+
+	if (pipe2(fd, O_CLOEXEC) < 0)
+		return false;
+	close(fd[0]);
+	close(fd[1]);
+	return true;
+}
+
 struct loop *loop_new(void)
 {
 	struct loop *loop = calloc(1, sizeof *loop);
@@ -204,12 +218,16 @@ struct loop *loop_new(void)
 		loop->ev = ev_loop_new(EVFLAG_NOENV);
 	if (!loop->ev)
 		goto no_ev;
+	if (!pipe_is_to_be_had())
+		goto no_pipe;
 	loop->tick_due = LOOP_NEVER;
 	TAILQ_INIT(&loop->sent);
 	pthread_mutex_init(&loop->lock, NULL);
 	init_watchers(loop);
 	return loop;
 
+no_pipe:
+	ev_loop_destroy(loop->ev);
 no_ev:
 	loop_timer_free(loop->trim);
 no_trim:
