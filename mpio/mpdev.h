@@ -70,7 +70,8 @@ struct mpdev {
 	struct health health;
 	struct request_list spare_requests;
 	uint8_t gate;              /* GATE_*: what may not start now */
-	struct request_list gated; /* in order */
+	uint64_t arrivals;         /* requests so far */
+	struct request_list gated; /* in order of arrival */
 	struct retain retain;
 	struct suspect suspect;
 	struct rangelock ranges;

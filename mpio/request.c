@@ -65,7 +65,26 @@ void request_pool_fini(struct mpdev *dev)
 	}
 }
 
-static void request_start(struct request *r);
+static void request_run(struct request *r);
+
+static bool is_shut(const struct request *r)
+{
+	return r->dev->gate & GATE_ALL || (r->dev->gate && changes(r->blk));
+}
+
+/* In order of arrival, whatever they waited for before. */
+static void wait_at_gate(struct request *r)
+{
+	struct request_list *gated = &r->dev->gated;
+	struct request *before = TAILQ_LAST(gated, request_list);
+
+	while (before && before->order > r->order)
+		before = TAILQ_PREV(before, request_list, link);
+	if (before)
+		TAILQ_INSERT_AFTER(gated, before, r, link);
+	else
+		TAILQ_INSERT_HEAD(gated, r, link);
+}
 
 /* What a reset under way makes doubtful: a read may have seen what was there
  * before the lost writes, and a flush in the end says nothing of a write whose
@@ -82,10 +101,11 @@ static bool must_redo(const struct request *r)
 	       !(blk->op == BLK_WRITE && r->dev->facts.dpofua);
 }
 
-static void stop_running(struct request *r)
+static void let_go(struct request *r)
 {
 	struct mpdev *dev = r->dev;
 
+	rangelock_release(&dev->ranges, &r->range);
 	if (!r->running)
 		return;
 	r->running = false;
@@ -93,19 +113,19 @@ static void stop_running(struct request *r)
 		suspect_poke(dev);
 }
 
-static void let_go(struct request *r)
-{
-	rangelock_release(&r->dev->ranges, &r->range);
-	stop_running(r);
-}
-
-/* It keeps its range: what came after it goes on waiting for it. */
+/* Where new ones wait now, it waits with them, else it goes on with its range.
+ */
 static void redo(struct request *r)
 {
 	r->redone++;
-	stop_running(r);
 	r->phase = plan_of(r);
-	request_start(r);
+	r->epoch = r->dev->suspect.epoch;
+	if (is_shut(r)) {
+		wait_at_gate(r);
+		let_go(r);
+	} else {
+		request_run(r);
+	}
 }
 
 static void note_change(struct request *r)
@@ -178,8 +198,6 @@ static void build_data(struct io *io, const struct request *r, uint32_t n)
 	}
 	io->cmd.direction = x->kind == IO_READ ? PATH_DATA_IN : PATH_DATA_OUT;
 }
-
-static void request_run(struct request *r);
 
 static void io_done(struct io *io, int err)
 {
@@ -292,16 +310,17 @@ static void begin(struct request *r)
 	request_run(r);
 }
 
-static bool is_shut(const struct request *r)
-{
-	return r->dev->gate & GATE_ALL || (r->dev->gate && changes(r->blk));
-}
-
-/* The range stays its own while it waits for the gate, so that what came after
- * it is not let past. */
+/* Nothing that waits for the gate holds a range. */
 static void range_granted(struct range *range)
 {
-	request_start(of_range(range));
+	struct request *r = of_range(range);
+
+	if (is_shut(r)) {
+		wait_at_gate(r);
+		rangelock_release(&r->dev->ranges, range);
+		return;
+	}
+	begin(r);
 }
 
 static void request_start(struct request *r)
@@ -310,10 +329,10 @@ static void request_start(struct request *r)
 	uint32_t size = dev->info.block_size;
 
 	if (dev->gate && is_shut(r)) {
-		TAILQ_INSERT_TAIL(&dev->gated, r, link);
+		wait_at_gate(r);
 		return;
 	}
-	if (changes(r->blk) && r->range.state == RANGE_FREE) {
+	if (changes(r->blk)) {
 		r->range.start = r->lba * size;
 		r->range.end = r->end * size;
 		r->range.granted = range_granted;
@@ -376,6 +395,7 @@ void request_begin(struct mpdev *dev, struct blk_req *blk)
 		return;
 	}
 	r->phase = plan_of(r);
+	r->order = ++dev->arrivals;
 	request_start(r);
 }
 

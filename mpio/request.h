@@ -50,6 +50,7 @@ struct request {
 	bool running;   /* a change that has begun */
 	bool replay;    /* of what a target may have lost: passes the gate */
 	uint8_t redone; /* times */
+	uint64_t order; /* of arrival */
 	uint64_t epoch; /* suspect.epoch when it began */
 	struct range range; /* of what changes blocks */
 	struct buf *bounce; /* NULL: none; aligned data of an unaligned one */

@@ -274,3 +274,112 @@ Test(fence, a_drain_at_once_waits_for_nothing)
 	cr_assert_eq(r.err, -ESHUTDOWN);
 	bench_fini(&b);
 }
+
+enum { BLOCKS = 48, AT_ONCE = 6 };
+
+struct chaos {
+	struct bench b;
+	uint8_t model[BLOCKS];
+	struct bench_req r[AT_ONCE];
+	unsigned n;
+};
+
+/* Writes that overlap in arbitrary ways: the later one must win. */
+static void submit_some(struct chaos *c)
+{
+	c->n = 1 + (unsigned)rand() % AT_ONCE;
+	for (unsigned i = 0; i < c->n; i++) {
+		unsigned at = (unsigned)rand() % BLOCKS;
+		unsigned len = 1 + (unsigned)rand() % (BLOCKS - at);
+		int fill = rand() % 8 ? 1 + rand() % 255 : 0;
+
+		if (fill)
+			bench_write(&c->b, &c->r[i], rand() % 8 ? 0 : BLK_FUA,
+				at * 512, len * 512, fill);
+		else
+			bench_submit(&c->b, &c->r[i], BLK_ZERO, 0, at * 512,
+				len * 512);
+		memset(c->model + at, fill, len);
+	}
+}
+
+static void disturb(struct chaos *c)
+{
+	struct t_path *tp = c->b.paths[rand() % 2];
+
+	switch (rand() % 10) {
+	case 0:
+	case 1:
+	case 2:
+		tp->stopped = rand() % 2;
+		if (tp->up)
+			t_path_haunt(tp);
+		break;
+	case 3: t_path_run_ghosts(tp); break;
+	case 4: t_path_continue(tp); break;
+	case 5: t_lun_power_cut(c->b.lun); break;
+	default: tp->latency = (uint64_t)(rand() % 4) * MS; break;
+	}
+	bench_run(&c->b, (uint64_t)(rand() % 3000) * NS_PER_US);
+}
+
+static void settle(struct chaos *c)
+{
+	for (unsigned i = 0; i < c->n; i++) {
+		for (int n = 0; !c->r[i].done && n < 400; n++) {
+			if (n > 20) {
+				t_path_continue(c->b.paths[0]);
+				t_path_continue(c->b.paths[1]);
+			}
+			bench_run(&c->b, 50 * MS);
+		}
+		bench_req_fini(&c->r[i]);
+		cr_assert_eq(c->r[i].err, 0);
+	}
+}
+
+static void compare(struct chaos *c, unsigned seed, int round)
+{
+	for (unsigned k = 0; k < BLOCKS; k++)
+		cr_assert_eq(c->b.lun->memory[k * 512], c->model[k],
+			"seed %u, round %d, block %u: %02x, not %02x", seed,
+			round, k, c->b.lun->memory[k * 512], c->model[k]);
+}
+
+/* Whatever dies, lingers at the target and is executed late: what was
+ * acknowledged last is there, also after all that is left has been executed,
+ * and a flush makes it durable. */
+Test(fence, random_ghosts)
+{
+	for (unsigned seed = 1; seed <= 8; seed++) {
+		struct mpdev_options o;
+		struct chaos c;
+
+		srand(seed);
+		memset(c.model, 0, sizeof c.model);
+		mpdev_options_init(&o);
+		o.policy = seed % 2 ? "round-robin" : "failover";
+		o.hold_down = o.marginal = false;
+		o.ghost_guard = MPIO_FOREVER;
+		bench_init_with(&c.b, 2, &o, NULL);
+		bench_up(&c.b);
+		for (int round = 0; round < 300; round++) {
+			submit_some(&c);
+			for (int n = rand() % 8; n; n--)
+				disturb(&c);
+			settle(&c);
+			if (!c.b.paths[0]->up && !c.b.paths[1]->up)
+				t_path_continue(c.b.paths[rand() % 2]);
+			/* Resets that no command has met yet. */
+			cr_assert_eq(bench_do(&c.b, BLK_FLUSH, 0, 0, 0), 0);
+			compare(&c, seed, round);
+			cr_assert(t_lun_is_clean(c.b.lun));
+			t_path_run_ghosts(c.b.paths[0]);
+			t_path_run_ghosts(c.b.paths[1]);
+			compare(&c, seed, round);
+		}
+		t_path_continue(c.b.paths[0]);
+		t_path_continue(c.b.paths[1]);
+		bench_fini(&c.b);
+	}
+}
