@@ -250,8 +250,7 @@ static bool take(struct mpdev *dev, struct mpath *mp)
 	if (r->outcome != PATH_DONE)
 		return true;
 	d = disposition_of(r->status, r->sense, r->sense_len);
-	if (d.flags & DISPOSITION_CACHE_SUSPECT && mp->session)
-		suspect_reset(dev, d.what);
+	suspect_heed(mp, d.flags, d.what);
 	if (!r->overflow)
 		len -= r->residual < len ? r->residual : len;
 	if (d.action == DISPOSITION_RETRY_HERE && w->tries < TRIES_MAX)

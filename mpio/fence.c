@@ -120,10 +120,12 @@ static void add(struct fence *f, const struct range *range, uint64_t now)
 		return;
 	}
 	*g = (struct ghost){
-		.range = {.start = range->start, .end = range->end},
+		.range = {.start = range->start,
+			.end = range->end,
+			.seq = range->seq},
 		.since = now,
 	};
-	rangelock_enter(&f->dev->ranges, &g->range, range->seq);
+	rangelock_enter(&f->dev->ranges, &g->range);
 	TAILQ_INSERT_TAIL(&f->ghosts, g, link);
 	f->count++;
 }

@@ -81,11 +81,12 @@ static bool take(struct mpath *mp)
 	struct capacity c;
 	struct disposition d;
 
-	if (r->outcome != PATH_DONE || !mpath_is_active(mp))
+	if (r->outcome != PATH_DONE)
 		return true;
 	d = disposition_of(r->status, r->sense, r->sense_len);
-	if (d.flags & DISPOSITION_CACHE_SUSPECT && mp->session)
-		suspect_reset(mp->dev, d.what);
+	suspect_heed(mp, d.flags, d.what);
+	if (!mpath_is_active(mp))
+		return true;
 	if (d.action == DISPOSITION_RETRY_HERE)
 		return ++mp->capacity_tries >= TRIES_MAX;
 	if (d.action == DISPOSITION_OK &&

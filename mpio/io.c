@@ -295,8 +295,7 @@ void io_heed(struct mpath *mp, unsigned flags, const char *what)
 
 	if (flags & DISPOSITION_WRITE_ERROR)
 		flush_lost(dev);
-	if (flags & DISPOSITION_CACHE_SUSPECT && mp->session)
-		suspect_reset(dev, what);
+	suspect_heed(mp, flags, what);
 	if (flags & DISPOSITION_THIN_WARNING && !dev->thin_warned) {
 		dev->thin_warned = true;
 		log_warn("%s: the target runs out of space: %s", dev->blk.name,

@@ -157,9 +157,13 @@ static void command_done(struct path_cmd *cmd)
 {
 	struct lun_probe *p = cmd->arg;
 	const struct path_result *r = &cmd->result;
-	struct disposition d;
+	struct disposition d = {0};
 
 	p->sent = false;
+	if (r->outcome == PATH_DONE)
+		d = disposition_of(r->status, r->sense, r->sense_len);
+	if (d.flags & DISPOSITION_CACHE_SUSPECT && p->reset)
+		p->reset(p->arg);
 	if (p->cancelled) {
 		probe_free(p);
 		return;
@@ -169,8 +173,6 @@ static void command_done(struct path_cmd *cmd)
 			       p->step->name, strerror(-r->error)));
 		return;
 	}
-	d = disposition_of(r->status, r->sense, r->sense_len);
-	p->facts.was_reset |= (d.flags & DISPOSITION_CACHE_SUSPECT) != 0;
 	if (d.action == DISPOSITION_OK)
 		decode(p);
 	else if (is_absent(r))

@@ -25,6 +25,10 @@ struct lun_probe {
 	lun_probe_fn *done;
 	void *arg;
 
+	/* Called at once when a unit attention of a reset comes; NULL: the
+	 * session is new, and it says nothing. */
+	void (*reset)(void *arg);
+
 	const struct lun_step *step;
 	struct path_cmd cmd;
 	bool sent, cancelled;

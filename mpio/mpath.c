@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "mpath.h"
 
+#include "lun_probe.h"
 #include "mpdev.h"
 
 #include <assert.h>
@@ -69,11 +70,18 @@ static void act_start(struct mpath *mp)
 	path_start(mp->path);
 }
 
+static void probe_met_reset(void *arg)
+{
+	suspect_reset(((struct mpath *)arg)->dev, "a reset was reported");
+}
+
 static void act_probe(struct mpath *mp)
 {
 	mp->phase = PHASE_PROBING;
 	loop_timer_stop(mp->timer);
 	mp->probe = lun_probe(mp->dev->loop, mp->path, probed, mp);
+	if (mp->probe && mp->session)
+		mp->probe->reset = probe_met_reset;
 	if (!mp->probe) {
 		set_reason(mp, "no memory for the probe of the LUN");
 		mpath_input(mp, INPUT_REFUSED);
@@ -104,8 +112,6 @@ static void act_activate(struct mpath *mp)
 			mp->facts.identity.wwid);
 	if (new_session)
 		suspect_new_session(mp);
-	else if (mp->facts.was_reset)
-		suspect_reset(mp->dev, "a reset was reported");
 	mpdev_update(mp->dev);
 	alua_watch_look(mp->dev);
 }

@@ -34,8 +34,15 @@ static struct range_bucket *bucket_of(struct rangelock *lock, uint64_t key)
 	return &lock->buckets[(key * 0x9e3779b97f4a7c15u) >> 56];
 }
 
+/* `r`, which is there, goes before `range`, which comes. */
+static bool blocks(const struct range *r, const struct range *range)
+{
+	return overlap(r, range) &&
+	       (r->state != RANGE_WAITING || r->seq < range->seq);
+}
+
 /*
- * Who overlaps
+ * Who is in the way
  */
 static unsigned count_bucket(
 	struct rangelock *lock, uint64_t key, const struct range *range)
@@ -44,7 +51,7 @@ static unsigned count_bucket(
 	unsigned n = 0;
 
 	LIST_FOREACH (r, bucket_of(lock, key), bucket)
-		n += r->key == key && overlap(r, range);
+		n += r->key == key && blocks(r, range);
 	return n;
 }
 
@@ -71,7 +78,7 @@ static unsigned count_all(struct rangelock *lock, const struct range *range)
 
 	for (unsigned i = 0; i < RANGELOCK_BUCKETS; i++)
 		LIST_FOREACH (r, &lock->buckets[i], bucket)
-			n += overlap(r, range);
+			n += blocks(r, range);
 	return n;
 }
 
@@ -118,11 +125,23 @@ static void take_out(struct rangelock *lock, struct range *range)
 	lock->total--;
 }
 
+/* It is not the latest: those that wait and came later wait for it too. */
+static void cut_in(struct rangelock *lock, const struct range *range)
+{
+	struct range *w;
+
+	TAILQ_FOREACH (w, &lock->waiting, link)
+		w->blockers += w->seq > range->seq && overlap(range, w);
+}
+
 bool rangelock_acquire(struct rangelock *lock, struct range *range)
 {
 	assert(range->state == RANGE_FREE);
-	range->seq = ++lock->seq;
 	range->blockers = lock->total ? count(lock, range) : 0;
+	if (range->seq > lock->latest)
+		lock->latest = range->seq;
+	else
+		cut_in(lock, range);
 	insert(lock, range);
 	range->state = range->blockers ? RANGE_WAITING : RANGE_HELD;
 	if (range->blockers)
@@ -130,14 +149,17 @@ bool rangelock_acquire(struct rangelock *lock, struct range *range)
 	return !range->blockers;
 }
 
-/* `gone` no longer blocks what came after it. */
-static void let_go(struct rangelock *lock, const struct range *gone)
+/* `gone` no longer blocks: what is held blocks all that wait, what waits those
+ * that came later. */
+static void let_go(
+	struct rangelock *lock, const struct range *gone, bool waited)
 {
 	struct range *w = TAILQ_FIRST(&lock->waiting), *next;
 
 	for (; w; w = next) {
 		next = TAILQ_NEXT(w, link);
-		if (w->seq <= gone->seq || !overlap(gone, w) || --w->blockers)
+		if ((waited && w->seq <= gone->seq) || !overlap(gone, w) ||
+			--w->blockers)
 			continue;
 		TAILQ_REMOVE(&lock->waiting, w, link);
 		w->state = RANGE_GRANTED;
@@ -160,31 +182,32 @@ static void tell(struct rangelock *lock)
 
 void rangelock_release(struct rangelock *lock, struct range *range)
 {
+	bool waited = range->state == RANGE_WAITING;
+
 	if (range->state == RANGE_FREE)
 		return;
 	if (range->state == RANGE_GRANTED)
 		TAILQ_REMOVE(&lock->grants, range, link);
-	else if (range->state == RANGE_WAITING)
+	else if (waited)
 		TAILQ_REMOVE(&lock->waiting, range, link);
 	range->state = RANGE_FREE;
 	take_out(lock, range);
 	if (TAILQ_EMPTY(&lock->waiting))
 		return;
-	let_go(lock, range);
+	let_go(lock, range, waited);
 	tell(lock);
 }
 
-void rangelock_enter(struct rangelock *lock, struct range *range, uint64_t seq)
+void rangelock_enter(struct rangelock *lock, struct range *range)
 {
 	struct range *w;
 
 	assert(range->state == RANGE_FREE);
-	range->seq = seq;
 	range->blockers = 0;
 	range->state = RANGE_HELD;
 	insert(lock, range);
 	TAILQ_FOREACH (w, &lock->waiting, link)
-		w->blockers += w->seq > seq && overlap(range, w);
+		w->blockers += overlap(range, w);
 }
 
 void rangelock_widen(struct rangelock *lock, struct range *range,
@@ -200,6 +223,5 @@ void rangelock_widen(struct rangelock *lock, struct range *range,
 		range->end = end;
 	insert(lock, range);
 	TAILQ_FOREACH (w, &lock->waiting, link)
-		w->blockers += w->seq > range->seq && overlap(range, w) &&
-			       !overlap(&old, w);
+		w->blockers += overlap(range, w) && !overlap(&old, w);
 }

@@ -28,7 +28,7 @@ enum range_state { RANGE_FREE, RANGE_WAITING, RANGE_GRANTED, RANGE_HELD };
 
 struct range {
 	uint64_t start, end; /* bytes, end not included; set by the owner */
-	uint64_t seq;        /* order of arrival */
+	uint64_t seq;        /* order of arrival; set by the owner */
 	uint64_t key;        /* start in granules, and the class */
 	unsigned blockers;   /* earlier ones that overlap; 0 unless waiting */
 	uint8_t state;       /* enum range_state */
@@ -46,24 +46,25 @@ struct rangelock {
 	struct range_bucket buckets[RANGELOCK_BUCKETS];
 	unsigned in_class[RANGELOCK_CLASSES];
 	unsigned total;
-	uint64_t seq;
-	struct range_list waiting; /* in order of arrival */
-	struct range_list grants;  /* granted, not told yet */
+	uint64_t latest; /* seq seen */
+	struct range_list waiting;
+	struct range_list grants; /* granted, not told yet */
 };
 
 void rangelock_init(struct rangelock *lock);
 
 /* True when the range is held at once; otherwise granted() comes later. The
- * range is the lock's until it is released. */
+ * range is the lock's until it is released. One that comes again with its old
+ * seq goes before those that still wait. */
 bool rangelock_acquire(struct rangelock *lock, struct range *range);
 
 /* Gives up a range that is held or still waits, and lets others go on. Nothing
  * for one that was never acquired. */
 void rangelock_release(struct rangelock *lock, struct range *range);
 
-/* Holds `range` at once, whoever has it, as if it had arrived at `seq`: those
- * that came later and still wait, and those to come, wait for it. */
-void rangelock_enter(struct rangelock *lock, struct range *range, uint64_t seq);
+/* Holds `range` at once, whoever has it: those that still wait, and those to
+ * come, wait for it too. */
+void rangelock_enter(struct rangelock *lock, struct range *range);
 
 /* Makes a held range reach from at most `start` to at least `end`. */
 void rangelock_widen(struct rangelock *lock, struct range *range,

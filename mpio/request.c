@@ -335,6 +335,7 @@ static void request_start(struct request *r)
 	if (changes(r->blk)) {
 		r->range.start = r->lba * size;
 		r->range.end = r->end * size;
+		r->range.seq = r->order;
 		r->range.granted = range_granted;
 		if (!rangelock_acquire(&dev->ranges, &r->range))
 			return;
@@ -413,6 +414,6 @@ void request_replay(struct mpdev *dev, struct blk_req *blk)
 	r->phase = plan_of(r);
 	r->range.start = r->lba * size;
 	r->range.end = r->end * size;
-	rangelock_enter(&dev->ranges, &r->range, 0);
+	rangelock_enter(&dev->ranges, &r->range);
 	request_run(r);
 }

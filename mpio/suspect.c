@@ -60,6 +60,12 @@ void suspect_reset(struct mpdev *dev, const char *what)
 	}
 }
 
+void suspect_heed(struct mpath *mp, unsigned flags, const char *what)
+{
+	if (flags & DISPOSITION_CACHE_SUSPECT && mp->session)
+		suspect_reset(mp->dev, what);
+}
+
 /*
  * Asking paths
  */

@@ -65,6 +65,9 @@ void suspect_fini(struct mpdev *dev);
 /* A unit attention of a reset came over a session in use. */
 void suspect_reset(struct mpdev *dev, const char *what);
 
+/* The same, if `flags` (DISPOSITION_*) of an answer over `mp` say so. */
+void suspect_heed(struct mpath *mp, unsigned flags, const char *what);
+
 /* The session of `mp` is new, and its LUN the right one. */
 void suspect_new_session(struct mpath *mp);
 

@@ -30,7 +30,6 @@ struct lun_facts {
 	uint64_t max_write_same_blocks; /* 0: no limit said */
 	bool read_only, rotational, write_cache, dpofua;
 	bool unmap, write_same, write_same_unmap, reads_zero_after_unmap;
-	bool was_reset; /* a unit attention said so on the way */
 	bool provisioned;      /* LBPME: GET LBA STATUS has something to tell */
 	uint8_t tpgs;          /* 0 none, 1 implicit, 2 explicit, 3 both */
 	int alua_state;        /* enum alua_state of scsi/alua.h; -1: none */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 static unsigned grants;
+static uint64_t arrivals;
 
 static void granted(struct range *range)
 {
@@ -15,7 +16,10 @@ static void granted(struct range *range)
 
 static struct range range_of(uint64_t start, uint64_t end)
 {
-	return (struct range){.start = start, .end = end, .granted = granted};
+	return (struct range){.start = start,
+		.end = end,
+		.seq = ++arrivals,
+		.granted = granted};
 }
 
 static void check_empty(const struct rangelock *lock)
@@ -60,7 +64,7 @@ Test(rangelock, what_enters_holds_back_those_that_came_later)
 	rangelock_init(&lock);
 	rangelock_acquire(&lock, &a);
 	rangelock_acquire(&lock, &b);
-	rangelock_enter(&lock, &ghost, a.seq);
+	rangelock_enter(&lock, &ghost);
 	rangelock_release(&lock, &a);
 	cr_assert_eq(grants, 0);
 	cr_assert_not(rangelock_acquire(&lock, &c));
@@ -88,6 +92,32 @@ Test(rangelock, what_is_widened_holds_back_more)
 	cr_assert_eq(grants, 0);
 	rangelock_release(&lock, &a);
 	cr_assert_eq(grants, 1);
+	rangelock_release(&lock, &c);
+	check_empty(&lock);
+}
+
+/* One that was granted and gave up for a while has its place again. */
+Test(rangelock, one_that_comes_again_goes_before_those_that_wait)
+{
+	struct rangelock lock;
+	struct range a = range_of(0, 10), b = range_of(5, 20),
+		     c = range_of(15, 30), d = range_of(25, 40);
+
+	grants = 0;
+	rangelock_init(&lock);
+	rangelock_acquire(&lock, &a);
+	cr_assert(rangelock_acquire(&lock, &d));
+	cr_assert_not(rangelock_acquire(&lock, &b));
+	cr_assert_not(rangelock_acquire(&lock, &c));
+	rangelock_release(&lock, &a);
+	cr_assert_eq(b.state, RANGE_HELD);
+	rangelock_release(&lock, &b); /* c still waits for d */
+	cr_assert_eq(c.state, RANGE_WAITING);
+	cr_assert(rangelock_acquire(&lock, &b));
+	rangelock_release(&lock, &d);
+	cr_assert_eq(c.state, RANGE_WAITING);
+	rangelock_release(&lock, &b);
+	cr_assert_eq(c.state, RANGE_HELD);
 	rangelock_release(&lock, &c);
 	check_empty(&lock);
 }
