@@ -43,7 +43,7 @@ quietly() {
 	"$@" >"$T/said.log" 2>&1 || fail "$*"
 }
 # bounds what hangs, too
-within() { timeout 60 "$@"; }
+within() { timeout 150 "$@"; }
 
 serve() { # OPTIONS…: of umpiod, or what is the same of ramdisk
 	if [ "$over" = target ]; then

@@ -222,6 +222,7 @@ far_offsets() { # reads and writes at the last offsets there are
 		        else:
 		            raise AssertionError(at)
 	PY
+	[ $? -eq 0 ] && served_soon
 }
 mapped_and_killed() { # a process that dies with the file mapped and dirty
 	python3 - "$file" <<-'PY'
@@ -386,6 +387,7 @@ chmod 755 "$T"
 nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 start --size 64MiB
 denied "class 75: another user" "ermission denied" "${nobody[@]}" stat "$file"
+check "served after that" served_soon
 check "stop" stop
 start --size 64MiB --allow-other
 check "allow-other: another user sees it" "${nobody[@]}" stat "$file"
