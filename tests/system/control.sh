@@ -196,9 +196,7 @@ ctl attach --help | grep -q URL || fail "help of a command"
 umpio --version | grep -Eq '^umpio [0-9]' || fail "version"
 umpiod --version | grep -Eq '^umpiod [0-9]' || fail "version"
 umpiod --help | grep -q -- --nbd || fail "help of umpiod"
-for c in upgrade; do
-	refused 2 "not part of this version" ctl "$c"
-done
+refused 2 "not part of this version" ctl upgrade
 
 step "the end"
 umpiod_stop

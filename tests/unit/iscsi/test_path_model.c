@@ -3,6 +3,7 @@
  * rule, what comes back is right, and a target that lies costs at most the
  * connection. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <umpio/iscsi.h>
@@ -319,4 +320,129 @@ Test(path_model, reset_in_flight)
 	path_stop(path, true);
 	t_loop_run_for(loop, SECOND);
 	end();
+}
+
+/*
+ * Injected faults
+ */
+static int inject(enum path_fault_kind kind, uint64_t value, bool in, bool out)
+{
+	const struct path_fault fault = {
+		.kind = (uint8_t)kind, .value = value, .in = in, .out = out};
+
+	return path_fault(path, &fault);
+}
+
+static void come_back(void)
+{
+	unsigned before = ups;
+
+	path_start(path);
+	t_loop_run_for(loop, 3 * SECOND);
+	cr_assert_eq(ups, before + 1, "%s", reason);
+}
+
+static void finish(void)
+{
+	path_stop(path, true);
+	t_loop_run_for(loop, SECOND);
+	end();
+}
+
+Test(path_model, fault_drop)
+{
+	begin();
+	submit(true);
+	t_loop_run_for(loop, SECOND / 100000);
+	cr_assert_eq(inject(PATH_FAULT_DROP, 0, true, true), 0);
+	t_loop_run_for(loop, SECOND);
+	cr_expect_eq(downs, 1);
+	cr_expect_not_null(strstr(reason, "injected"), "%s", reason);
+	check_ended("drop", true);
+	cr_expect_eq(inject(PATH_FAULT_DROP, 0, true, true), -ENOTCONN);
+	come_back();
+	finish();
+}
+
+/* What is held back goes on its way when the hole closes in time. */
+Test(path_model, fault_blackhole_that_ends)
+{
+	for (int way = 1; way < 4; way++) {
+		begin();
+		cr_assert_eq(
+			inject(PATH_FAULT_BLACKHOLE, 0, way & 1, way & 2), 0);
+		submit(true);
+		t_loop_run_for(loop, SECOND);
+		cr_expect_eq(dones[0], 0);
+		cr_assert_eq(inject(PATH_FAULT_OFF, 0, true, true), 0);
+		t_loop_run_for(loop, SECOND);
+		cr_expect_eq(check_ended("blackhole", true), COMMANDS);
+		cr_expect_eq(target->violations, 0);
+		finish();
+	}
+}
+
+/* It outlives the connection, and swallows attempts to connect. */
+Test(path_model, fault_blackhole_outlives_a_reconnect)
+{
+	struct path_facts facts;
+
+	begin();
+	cr_assert_eq(inject(PATH_FAULT_BLACKHOLE, 0, true, true), 0);
+	submit(true);
+	path_stop(path, true);
+	t_loop_run_for(loop, SECOND);
+	check_ended("blackhole", true);
+	cr_expect_eq(lun->writes, 0, "what was held back never left");
+	path_start(path);
+	t_loop_run_for(loop, 20 * SECOND);
+	cr_expect_eq(downs, 2);
+	cr_expect_not_null(strstr(reason, "timed out"), "%s", reason);
+	path_facts(path, &facts);
+	cr_expect_eq(facts.fault_in.kind, PATH_FAULT_BLACKHOLE);
+	path_start(path);
+	t_loop_run_for(loop, SECOND);
+	cr_expect_eq(ups, 1);
+	cr_assert_eq(inject(PATH_FAULT_OFF, 0, true, true), 0);
+	t_loop_run_for(loop, SECOND);
+	cr_expect_eq(ups, 2, "the attempt that was swallowed goes on");
+	finish();
+}
+
+Test(path_model, fault_delay)
+{
+	begin();
+	submit(true);
+	t_loop_run_for(loop, SECOND);
+	cr_assert_eq(inject(PATH_FAULT_DELAY, SECOND / 10, true, true), 0);
+	submit(false);
+	t_loop_run_for(loop, SECOND / 10);
+	cr_expect_eq(dones[0], 0);
+	t_loop_run_for(loop, 3 * SECOND);
+	cr_expect_eq(check_ended("delay", false), COMMANDS);
+	cr_assert_eq(inject(PATH_FAULT_OFF, 0, true, true), 0);
+	submit(false);
+	t_loop_run_for(loop, SECOND / 20);
+	cr_expect_eq(check_ended("no delay", false), COMMANDS);
+	finish();
+}
+
+Test(path_model, fault_corrupt)
+{
+	struct path_counters counters;
+	struct path_facts facts;
+
+	begin();
+	cr_assert_eq(inject(PATH_FAULT_CORRUPT_HEADER, 0, true, false), 0);
+	submit(false);
+	t_loop_run_for(loop, SECOND);
+	check_ended("corrupt", false);
+	path_counters(path, &counters);
+	cr_expect_eq(counters.digest_errors, 1);
+	path_facts(path, &facts);
+	cr_expect_eq(facts.fault_in.kind, PATH_FAULT_OFF, "it has struck");
+	cr_expect_eq(
+		inject(PATH_FAULT_CORRUPT_DATA, 0, true, false), -ENOTCONN);
+	come_back();
+	finish();
 }

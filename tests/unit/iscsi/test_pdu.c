@@ -295,6 +295,30 @@ Test(pdu, damaged_data_in_the_owners_buffer)
 	free(w);
 }
 
+/* The same as an injected fault: once, and for the header as for the data. */
+Test(pdu, rx_spoilt_once)
+{
+	struct wire *w = calloc(1, sizeof *w);
+	uint8_t spoil = PDU_SPOIL_DATA;
+	struct owner o;
+
+	w->header_digest = w->data_digest = true;
+	wire_nop_in(w, 7, 0);
+	wire_nop_in(w, 7, 6);
+	wire_nop_in(w, 7, 6);
+	owner_init(&o, w);
+	o.rx.spoil = &spoil;
+	cr_assert_eq(feed(&o, w->data, w->len), 0);
+	cr_assert_eq(o.count, 3);
+	cr_expect(o.ok[0] && !o.ok[1] && o.ok[2]);
+	cr_expect_eq(spoil, 0);
+	spoil = PDU_SPOIL_HEADER;
+	cr_expect_eq(feed(&o, w->data, w->len), -EBADMSG);
+	cr_expect_eq(spoil, 0);
+	pdu_rx_fini(&o.rx);
+	free(w);
+}
+
 Test(pdu, too_much_data)
 {
 	struct wire *w = calloc(1, sizeof *w);
@@ -448,6 +472,28 @@ Test(pdu, tx_digests)
 	cr_expect_eq(item.head_len, 52);
 	cr_expect_eq(item.tail_len, 0, "no data, no digest of it");
 	cr_expect_eq(get_le32(item.head + 48), crc32c_table(0, item.head, 48));
+}
+
+/* A fault spoils the digest once, and nothing else; without one it waits. */
+Test(pdu, tx_spoilt_once)
+{
+	uint8_t data[4] = {1, 2, 3, 4}, spoil = PDU_SPOIL_HEADER;
+	struct bhs b = bhs_make(OP_NOP_OUT);
+	struct outq_item item = {0};
+	struct pdu_digests d = {.spoil = &spoil};
+
+	pdu_tx(&item, &b, data, 4, d);
+	cr_assert_eq(spoil, PDU_SPOIL_HEADER, "no digest, nothing to spoil");
+	spoil |= PDU_SPOIL_DATA;
+	d.header = d.data = true;
+	pdu_tx(&item, &b, data, 4, d);
+	cr_assert_eq(spoil, 0);
+	cr_assert_eq(
+		get_le32(item.head + 48) ^ 1, crc32c_table(0, item.head, 48));
+	cr_assert_eq(get_le32(item.tail) ^ 1, crc32c_table(0, data, 4));
+	pdu_tx(&item, &b, data, 4, d);
+	cr_assert_eq(get_le32(item.head + 48), crc32c_table(0, item.head, 48));
+	cr_assert_eq(get_le32(item.tail), crc32c_table(0, data, 4));
 }
 
 Test(pdu, tx_padding)
