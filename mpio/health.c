@@ -62,9 +62,13 @@ bool health_has_other(const struct mpath *mp)
 	return false;
 }
 
+/* A check is answered by any byte, also by one that came in the same turn. */
 static bool owes(const struct mpath *mp)
 {
-	return mp->health.checking || !TAILQ_EMPTY(&mp->health.sent);
+	const struct mpath_health *h = &mp->health;
+
+	return !TAILQ_EMPTY(&h->sent) ||
+	       (h->checking && path_heard(mp->path) < h->checked);
 }
 
 /*
@@ -155,7 +159,7 @@ static bool judge_silence(struct mpath *mp, uint64_t now)
 	struct mpath_health *h = &mp->health;
 	uint64_t silent = now - last_sign(mp), limit = o->fail_after;
 
-	if (h->checking && path_heard(mp->path) >= h->checked)
+	if (path_heard(mp->path) >= h->checked)
 		h->checking = false;
 	if (!owes(mp) || silent < o->probe_after) {
 		if (h->suspected && h->probed > mp->dev->health.woke &&
@@ -311,8 +315,7 @@ static void check_idle(struct mpath *mp, uint64_t now)
 
 	if (in_use)
 		h->check_every = CHECK_BUSY;
-	if (h->check_every > most)
-		h->check_every = most;
+	least(&h->check_every, most);
 	least(&h->check_due, now + h->check_every);
 	if (now < h->check_due)
 		return;
@@ -320,6 +323,7 @@ static void check_idle(struct mpath *mp, uint64_t now)
 		check(mp, now);
 	if (!in_use)
 		h->check_every *= 2;
+	least(&h->check_every, most);
 	h->check_due = now + h->check_every;
 }
 

@@ -104,6 +104,31 @@ Test(damping, three_digest_errors_make_it_marginal)
 	bench_fini(&b);
 }
 
+/* It comes back in time each time, but one cannot rely on it. */
+Test(damping, three_silences_make_it_marginal)
+{
+	struct bench_req r;
+	struct bench b;
+
+	bench_init(&b, 2, "failover", NULL);
+	bench_up(&b);
+	for (int i = 0; i < 3; i++) {
+		cr_assert_not(bench_heard(&b, "path-marginal"));
+		b.paths[0]->silent = true;
+		bench_submit(&b, &r, BLK_READ, 0, 0, 512);
+		bench_run(&b, 1400 * MS);
+		b.paths[0]->silent = false;
+		b.paths[0]->heard = loop_now(b.loop);
+		t_path_go(b.paths[0]);
+		bench_run(&b, 5 * S);
+		bench_req_fini(&r);
+	}
+	cr_assert(bench_heard(&b, "path-marginal/0"));
+	cr_assert_not(bench_heard(&b, "path-failed"));
+	cr_assert_eq(share(&b, 0), 0);
+	bench_fini(&b);
+}
+
 Test(damping, far_slower_than_the_others)
 {
 	struct bench b;
