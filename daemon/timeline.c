@@ -119,15 +119,46 @@ static struct timespec before(const struct timespec *at, uint64_t ns)
 {
 	uint64_t t = (uint64_t)at->tv_sec * NS_PER_S + (uint64_t)at->tv_nsec;
 
-	t -= ns < t ? ns : t;
+	t -= ns < t ? ns : t; /* EVENT_NEVER too */
 	return (struct timespec){(time_t)(t / NS_PER_S), (long)(t % NS_PER_S)};
 }
 
-/* A new trouble begins: nothing of the last one is shown with it. */
-static bool begins(const struct timeline *line, enum step step)
+static int64_t ns_between(const struct timespec *a, const struct timespec *b)
 {
-	return step == STEP_SUSPECTED ||
-	       (step == STEP_DECLARED && line->at[STEP_DECLARED].tv_sec);
+	return (int64_t)(b->tv_sec - a->tv_sec) * (int64_t)NS_PER_S +
+	       (b->tv_nsec - a->tv_nsec);
+}
+
+/* The last byte may have been a little earlier or later: the loop's clock goes
+ * in turns. */
+static bool is_same_byte(
+	const struct timeline *line, const struct timespec *last)
+{
+	const struct timespec *at = &line->at[STEP_LAST_BYTE];
+
+	return at->tv_sec && ns_between(at, last) < (int64_t)(100 * NS_PER_MS);
+}
+
+/* Takes the step down. A path that fails again without a byte in between, since
+ * it cannot even connect, is still in the trouble that it was in. */
+static void take(
+	struct timeline *line, enum step step, const struct event *event)
+{
+	struct timespec last = before(&event->at, event->silent);
+	bool heard = event->silent != EVENT_NEVER;
+	bool same = heard && is_same_byte(line, &last);
+
+	if (step > STEP_DECLARED) {
+		line->at[step] = event->at;
+		return;
+	}
+	if (same && line->at[step].tv_sec)
+		return;
+	if (!same)
+		memset(line->at, 0, sizeof line->at);
+	if (heard && !same)
+		line->at[STEP_LAST_BYTE] = last;
+	line->at[step] = event->at;
 }
 
 struct json_object *timelines_note(
@@ -144,10 +175,6 @@ struct json_object *timelines_note(
 	line = find(t, device, event->path);
 	if (!line)
 		return NULL;
-	if (begins(line, step))
-		memset(line->at, 0, sizeof line->at);
-	line->at[step] = event->at;
-	if (step <= STEP_DECLARED && event->silent != EVENT_NEVER)
-		line->at[STEP_LAST_BYTE] = before(&event->at, event->silent);
+	take(line, step, event);
 	return show(line);
 }

@@ -117,7 +117,7 @@ static void print_man_key(const struct setting_info *info)
 	}
 	if (info->def)
 		printf("; default: %s", info->def);
-	puts(".");
+	puts(info->live ? "; live." : ".");
 }
 
 static int print_man(const char *file)

@@ -91,6 +91,10 @@ for way in "" --in --out; do
 	fault_is "blackhole${way:+ $way}"
 	await 25 path-failed "$id"
 	await 5 tasks-resumed "$id"
+	tail -n +$((seen + 1)) "$T/events.log" | jq -e -s 'any(.[];
+		.event == "tasks-resumed" and (.timeline | has("suspected") and
+		has("declared") and has("first_completion")))' >/dev/null ||
+		fail "no timeline"
 	moved || fail "nothing moves over the other path"
 	sleep 1.5
 	told path-up "$id" >/dev/null && fail "it came up through a black hole"
