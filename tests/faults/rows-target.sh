@@ -30,7 +30,9 @@ row_44() {
 	ALLOWED=$ERRORS
 }
 
-unmap_a() { tgt a --op delete --mode logicalunit --tid 1 --lun 1; }
+# tgt refuses while the LUN has commands.
+unmap_a() { eventually 10 delete_a || fail "the LUN is always busy"; }
+delete_a() { tgt a --op delete --mode logicalunit --tid 1 --lun 1; }
 row_46() {
 	lab
 	load
@@ -50,6 +52,8 @@ another_lun() { # SIZE
 	load
 	hit
 	unmap_a
+	# tgt does not say that it is another one, so that must have been seen.
+	eventually 5 has_active 1 || fail "a path without its LUN is active"
 	truncate -s "$1" "$T/other"
 	tgt_lun a 1 1 "$T/other"
 	lun_a --params "scsi_sn=other,scsi_id=IET 00990099"
