@@ -38,11 +38,11 @@ row_46() {
 	load
 	hit
 	unmap_a
-	sleep 3
-	has_active 1 || fail "a path without its LUN is active"
+	eventually 5 has_active 1 || fail "a path without its LUN is active"
+	sleep 1
+	over
 	tgt_lun a 1 1 "$T/disk"
 	back
-	over
 	unload
 }
 
