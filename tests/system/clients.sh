@@ -47,7 +47,7 @@ within() { timeout 150 "$@"; }
 
 serve() { # OPTIONS…: of umpiod, or what is the same of ramdisk
 	if [ "$over" = target ]; then
-		umpiod_start "${ADDRESSES[@]}" "$@" "${URLS[@]}"
+		umpiod_start "${HARASSED[@]}" "${ADDRESSES[@]}" "$@" "${URLS[@]}"
 		ctl wait disk0 --paths 4 --timeout 10
 		return
 	fi

@@ -186,6 +186,9 @@ tgt_kill_connection() {
 	tgt "$1" --op delete --mode conn --tid "$tid" --sid "$sid" --cid "$cid"
 }
 
+# Options with which umpiod goes on using paths that fail again and again.
+HARASSED=(-o hold-down=no -o marginal=no)
+
 # tgt_harass NAME SECONDS: from now on kills a connection each so many seconds,
 # those that are there in turns, while there are two; tgt_harassed ends that, and
 # sets $KILLED to how many

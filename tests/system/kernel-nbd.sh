@@ -27,7 +27,7 @@ guest "load nbd"
 
 disk() { # BLOCKSIZE
 	tgt_paths 192M "$1"
-	umpiod_start --nbd "tcp:127.0.0.1:$PORT" "${URLS[@]}"
+	umpiod_start "${HARASSED[@]}" --nbd "tcp:127.0.0.1:$PORT" "${URLS[@]}"
 	ctl wait disk0 --paths 4 --timeout 10
 	tgt_harass t 0.5
 

@@ -46,7 +46,7 @@ balanced() {
 database() { # BLOCKSIZE
 	local loop killed log=$T/pg/postgres.log
 	tgt_paths 320M "$1"
-	umpiod_start --fuse "$T/disk.img" "${URLS[@]}"
+	umpiod_start "${HARASSED[@]}" --fuse "$T/disk.img" "${URLS[@]}"
 	ctl wait disk0 --paths 4 --timeout 10
 	loop=$(losetup --show -f --direct-io=on --sector-size "$1" \
 		"$T/disk.img") || fail losetup
