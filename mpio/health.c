@@ -207,8 +207,6 @@ static bool is_overtaken(const struct io *io)
 {
 	const struct mpath *mp;
 
-	if (may_take_long(io))
-		return false;
 	TAILQ_FOREACH (mp, &io->dev->paths, link)
 		if (mp->health.answered >= io->sent + OVERTAKEN)
 			return true;

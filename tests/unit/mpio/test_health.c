@@ -271,6 +271,31 @@ Test(health, flushes_may_take_long)
 	bench_fini(&b);
 }
 
+/* A flush that is lost while the rest flows does not wait for ever. */
+Test(health, a_lost_flush_moves_after_a_minute)
+{
+	struct bench b;
+	struct bench_req r, other;
+
+	bench_init(&b, 2, "failover", NULL);
+	bench_up(&b);
+	bench_write(&b, &r, 0, 0, 512, 'x');
+	bench_run(&b, 100 * MS);
+	bench_req_fini(&r);
+	b.paths[0]->drop = 1;
+	started = loop_now(b.loop);
+	bench_submit(&b, &r, BLK_FLUSH, 0, 0, 0);
+	for (int i = 0; i < 1000 && !r.done; i++) {
+		bench_submit(&b, &other, BLK_READ, 0, 4096, 512);
+		bench_run(&b, 100 * MS);
+		bench_req_fini(&other);
+	}
+	cr_assert_leq(end(&b, &r), 61000);
+	cr_assert_eq(b.paths[0]->aborts, 1);
+	cr_assert_not(bench_heard(&b, "path-failed"));
+	bench_fini(&b);
+}
+
 /* Found without any command, so that the next one does not wait. */
 Test(health, idle_paths_are_checked)
 {
