@@ -153,6 +153,8 @@ static void on_event(void *arg, const struct event *event)
 	if (dev->strict && dev->state < DEVICE_SERVING &&
 		strcmp(event->word, "path-mismatched") == 0)
 		device_give_up(dev, -EINVAL, event->reason);
+	if (strcmp(event->word, "portal-elsewhere") == 0)
+		device_portal_elsewhere(dev, event->path, event->reason);
 	events_add(dev->daemon->events, dev->plan->name, event);
 	daemon_changed(dev->daemon, dev);
 }
@@ -319,13 +321,13 @@ static void device_renew_path(
 	now->discovered = old->discovered;
 	now->isns = old->isns;
 	dev->plan->paths[at] = now;
-	unit_set_chap(dev->unit, now);
+	unit_renew_path(dev->unit, now);
 	plan_path_free(old);
 }
 
-/* Credentials do not make another path. One that was discovered has those of
- * the first. */
-static void device_update_chap(struct device *dev, struct plan *plan)
+/* Credentials, and our limit for a PDU, do not make another path. One that was
+ * discovered has those of the first. */
+static void device_renew_paths(struct device *dev, struct plan *plan)
 {
 	for (unsigned i = 0; i < dev->plan->npaths; i++) {
 		struct plan_path *old = dev->plan->paths[i], *now = NULL;
@@ -352,7 +354,7 @@ static void device_update_paths(struct device *dev, struct plan *plan)
 	struct plan *old = dev->plan;
 	unsigned before = old->npaths;
 
-	device_update_chap(dev, plan);
+	device_renew_paths(dev, plan);
 	for (unsigned i = plan->npaths; i-- > 0;) {
 		struct plan_path *path = plan->paths[i];
 
@@ -364,8 +366,9 @@ static void device_update_paths(struct device *dev, struct plan *plan)
 	for (unsigned i = before; i-- > 0;) {
 		struct plan_path *path = old->paths[i];
 
-		if (path->discovered ? plan->discover
-				     : plan_has_equal(plan, path))
+		if (path->elsewhere        ? plan_has_way(plan, path)
+			: path->discovered ? plan->discover
+					   : plan_has_equal(plan, path))
 			continue;
 		device_remove_path(dev, path);
 	}

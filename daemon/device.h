@@ -97,6 +97,9 @@ void device_remove_path(struct device *dev, struct plan_path *path);
  * there is one. */
 void device_discover(struct device *dev);
 void device_discover_stop(struct device *dev);
+/* The portal `text` of path `id` is in another portal group: a path of its
+ * own, unless there is one. */
+void device_portal_elsewhere(struct device *dev, int id, const char *text);
 
 /* What the iSNS server lists now. */
 void device_listed(struct device *dev, const struct iscsi_targets *targets);

@@ -10,23 +10,122 @@
 #include "device.h"
 
 #define DISCOVER_AGAIN (5 * NS_PER_S)
+#define DISCOVER_SOON  (50 * NS_PER_MS)
+#define PLAN_PORTALS                                                           \
+	(sizeof((struct iscsi_config *)0)->portals / sizeof(struct endpoint))
 
-static void add_portal(struct device *dev, const struct plan_path *like,
-	const struct endpoint *portal, bool isns)
+static struct plan_path *path_to(struct device *dev,
+	const struct plan_path *like, const struct endpoint *portal)
 {
 	struct plan_path *path = plan_path_at(
 		like, dev->plan->name, portal, &dev->daemon->context);
 
 	if (!path) {
 		log_error("%s: out of memory for a path", dev->plan->name);
-		return;
-	}
-	if (plan_has_way(dev->plan, path)) {
-		plan_path_free(path);
-		return;
+		return NULL;
 	}
 	path->discovered = true;
-	path->isns = isns;
+	return path;
+}
+
+/* One of the portals of `path` is in the list, in that group. */
+static bool is_in_group(const struct plan_path *path,
+	const struct iscsi_target *t, unsigned tpgt)
+{
+	for (unsigned i = 0; i < t->nportals; i++)
+		if (t->portals[i].tpgt == tpgt &&
+			plan_path_has_portal(path, &t->portals[i].at))
+			return true;
+	return false;
+}
+
+/* A session of several connections takes the portals of its group. False: there
+ * is none, and the portal needs a path of its own. */
+static bool join(struct device *dev, const struct plan_path *like,
+	const struct iscsi_target *t, const struct iscsi_portal *portal)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	for (unsigned i = 0; i < dev->plan->npaths; i++) {
+		struct plan_path *path = dev->plan->paths[i];
+		struct iscsi_config *config = &path->config;
+
+		if (config->offer.max_connections < 2 || path->id < 0 ||
+			strcmp(config->target_name, t->name) != 0 ||
+			memcmp(config->lun, like->config.lun,
+				sizeof config->lun) != 0 ||
+			!is_in_group(path, t, portal->tpgt) ||
+			config->nportals == PLAN_PORTALS)
+			continue;
+		config->portals[config->nportals++] = portal->at;
+		path->joined++;
+		unit_add_portal(dev->unit, path->id, &portal->at);
+		log_info("%s: path %d: %s joins", dev->plan->name, path->id,
+			endpoint_text(&portal->at, text));
+		return true;
+	}
+	return false;
+}
+
+/* A new path takes those of its group along that come behind it in the list;
+ * they are the worker's as soon as it is added. */
+static void add_group(struct device *dev, struct plan_path *path,
+	const struct iscsi_target *t, unsigned at)
+{
+	struct iscsi_config *config = &path->config;
+
+	for (unsigned i = at + 1; i < t->nportals; i++) {
+		if (config->offer.max_connections < 2 ||
+			config->nportals == PLAN_PORTALS ||
+			t->portals[i].tpgt != t->portals[at].tpgt ||
+			plan_path_has_portal(path, &t->portals[i].at))
+			continue;
+		config->portals[config->nportals++] = t->portals[i].at;
+		path->joined++;
+	}
+	device_add_path(dev, path);
+}
+
+/* Those portals of the list that no path goes to yet. */
+static void add_portals(struct device *dev, const struct plan_path *like,
+	const struct iscsi_target *t, bool isns)
+{
+	struct plan_path *path;
+
+	for (unsigned i = 0; i < t->nportals; i++) {
+		path = path_to(dev, like, &t->portals[i].at);
+		if (!path)
+			return;
+		path->isns = isns;
+		if (plan_has_way(dev->plan, path) ||
+			join(dev, like, t, &t->portals[i]))
+			plan_path_free(path);
+		else
+			add_group(dev, path, t, i);
+	}
+}
+
+void device_portal_elsewhere(struct device *dev, int id, const char *text)
+{
+	const struct plan *plan = dev->plan;
+	const struct plan_path *from = NULL;
+	struct plan_path *path;
+	struct endpoint at;
+
+	for (unsigned i = 0; i < plan->npaths; i++)
+		if (plan->paths[i]->id == id)
+			from = plan->paths[i];
+	if (!from || dev->state == DEVICE_CLOSING ||
+		endpoint_parse(&at, text, strlen(text), ISCSI_PORT))
+		return;
+	for (unsigned i = 0; i < plan->npaths; i++)
+		if (plan->paths[i] != from &&
+			plan_path_has_portal(plan->paths[i], &at))
+			return;
+	path = path_to(dev, from, &at);
+	if (!path)
+		return;
+	path->elsewhere = true;
 	device_add_path(dev, path);
 }
 
@@ -39,6 +138,15 @@ static void again(struct device *dev)
 /* Most targets ask nobody for a name at discovery, and some refuse one that was
  * made for a target: so without CHAP first, with it when that is refused. */
 static void ask(struct device *dev, bool with_chap);
+
+/* What the worker does not have yet cannot be joined. */
+static bool is_adding(const struct device *dev)
+{
+	for (unsigned i = 0; i < dev->plan->npaths; i++)
+		if (dev->plan->paths[i]->id < 0)
+			return true;
+	return false;
+}
 
 static void on_discovered(void *arg, int err,
 	const struct iscsi_targets *targets, const char *reason)
@@ -57,13 +165,16 @@ static void on_discovered(void *arg, int err,
 		again(dev);
 		return;
 	}
+	if (is_adding(dev)) {
+		loop_timer_set(dev->discover_again, DISCOVER_SOON);
+		return;
+	}
 	for (unsigned i = 0; i < targets->ntargets; i++) {
 		const struct iscsi_target *t = &targets->targets[i];
 
 		if (strcmp(t->name, like->config.target_name) != 0)
 			continue;
-		for (unsigned j = 0; j < t->nportals; j++)
-			add_portal(dev, like, &t->portals[j].at, false);
+		add_portals(dev, like, t, false);
 	}
 }
 
@@ -80,11 +191,12 @@ static void ask(struct device *dev, bool with_chap)
 		again(dev);
 }
 
-static bool has_portal(
-	const struct iscsi_target *t, const struct endpoint *portal)
+/* One of the portals of `path`. */
+static bool lists_one(
+	const struct iscsi_target *t, const struct plan_path *path)
 {
 	for (unsigned i = 0; i < t->nportals; i++)
-		if (endpoint_equal(&t->portals[i].at, portal))
+		if (plan_path_has_portal(path, &t->portals[i].at))
 			return true;
 	return false;
 }
@@ -101,14 +213,13 @@ static void listed_target(struct device *dev, const struct iscsi_target *t)
 	 * portal left, all stay. */
 	if (!like || t->nportals == 0)
 		return;
-	for (unsigned i = 0; i < t->nportals; i++)
-		add_portal(dev, like, &t->portals[i].at, true);
+	add_portals(dev, like, t, true);
 	for (unsigned i = plan->npaths; i-- > 0;) {
 		struct plan_path *path = plan->paths[i];
 
 		if (path->isns &&
 			strcmp(path->config.target_name, t->name) == 0 &&
-			!has_portal(t, &path->config.portals[0]))
+			!lists_one(t, path))
 			device_remove_path(dev, path);
 	}
 }

@@ -19,7 +19,10 @@ struct plan_path {
 	struct iscsi_config config;
 	struct mpath_options options;
 	int id;          /* in the device; -1: not there (yet) */
+	unsigned joined; /* of its portals, the last ones: not in the settings,
+			  * and no part of what it is compared by */
 	bool discovered; /* not from the settings */
+	bool elsewhere;  /* but from a path whose portal group it is not in */
 	bool isns;       /* but from the iSNS server */
 	char *strings[8];
 	unsigned nstrings;
@@ -77,7 +80,8 @@ void plan_path_free(struct plan_path *path);
  * as the same initiator, with the same parameters. */
 bool plan_path_equal(const struct plan_path *a, const struct plan_path *b);
 
-/* The same but for the credentials. */
+/* The same but for what can change in a living path: the credentials, and
+ * MaxRecvDataSegmentLength. */
 bool plan_path_alike(const struct plan_path *a, const struct plan_path *b);
 
 /* True when it goes to `portal`, perhaps among others. */

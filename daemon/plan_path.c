@@ -122,8 +122,6 @@ static bool offer_equal(
 	       a->immediate_data == b->immediate_data &&
 	       a->first_burst_length == b->first_burst_length &&
 	       a->max_burst_length == b->max_burst_length &&
-	       a->max_recv_data_segment_length ==
-		       b->max_recv_data_segment_length &&
 	       a->max_outstanding_r2t == b->max_outstanding_r2t &&
 	       a->max_connections == b->max_connections &&
 	       a->error_recovery_level == b->error_recovery_level &&
@@ -152,7 +150,7 @@ bool plan_path_has_portal(
 
 bool plan_path_same_way(const struct plan_path *a, const struct plan_path *b)
 {
-	for (unsigned i = 0; i < b->config.nportals; i++)
+	for (unsigned i = 0; i < b->config.nportals - b->joined; i++)
 		if (!plan_path_has_portal(a, &b->config.portals[i]))
 			return false;
 	return text_equal(a->config.target_name, b->config.target_name) &&
@@ -171,5 +169,7 @@ bool plan_path_alike(const struct plan_path *a, const struct plan_path *b)
 bool plan_path_equal(const struct plan_path *a, const struct plan_path *b)
 {
 	return plan_path_alike(a, b) &&
+	       a->config.offer.max_recv_data_segment_length ==
+		       b->config.offer.max_recv_data_segment_length &&
 	       chap_equal(&a->config.chap, &b->config.chap);
 }

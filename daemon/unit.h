@@ -17,6 +17,7 @@
 struct event;
 struct iscsi_config;
 struct json_object;
+struct endpoint;
 struct plan_path;
 struct plan;
 struct unit;
@@ -65,12 +66,16 @@ enum unit_path_verb { UNIT_PATH_FAIL, UNIT_PATH_RESTORE, UNIT_PATH_REMOVE };
 void unit_path(struct unit *unit, enum unit_path_verb verb, int id,
 	void (*done)(void *arg, int err, void *about), void *about);
 
+/* As iscsi_path_add_portal(), for the path of that id if there is one. */
+void unit_add_portal(struct unit *unit, int id, const struct endpoint *portal);
+
 /* As mpdev_fault_path(). */
 void unit_fault(struct unit *unit, int id, const struct path_fault *fault,
 	void (*done)(void *arg, int err, void *about), void *about);
 
-/* The credentials of `path` are used from its next login on; copied. */
-void unit_set_chap(struct unit *unit, const struct plan_path *path);
+/* The credentials of `path` are used from its next login on, and its
+ * MaxRecvDataSegmentLength at once where the target can; copied. */
+void unit_renew_path(struct unit *unit, const struct plan_path *path);
 
 /* As mpdev_pr(), with its action, type and key; `pr` is the owner's, lives
  * until done, and has the answer in its own `error` and `why`. Parameter data

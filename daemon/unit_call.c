@@ -21,6 +21,7 @@ struct unit_call {
 	struct mpdev_options options;
 	struct path_fault fault;
 	char policy[32];
+	struct endpoint portal;
 	int id, result;
 	void (*done)(void *arg, int result, void *about);
 	void (*described)(void *about, struct json_object *filled);
@@ -167,18 +168,22 @@ void unit_abort(struct unit *u, void (*done)(void *arg, int err, void *about),
 	worker_run(u->worker, &call->job);
 }
 
-/* A plan's path carries the credentials over: it knows how to own them. */
-static void chap_work(struct job *job)
+/* A plan's path carries it all over: it knows how to own credentials. */
+static void renew_work(struct job *job)
 {
 	struct unit_call *call = (struct unit_call *)job;
 	struct unit *u = call->unit;
 	struct path *path = u->dev ? mpdev_path(u->dev, call->id) : NULL;
 
-	if (path && iscsi_path_set_chap(path, &call->path->config.chap) < 0)
+	if (!path)
+		return;
+	if (iscsi_path_set_chap(path, &call->path->config.chap) < 0)
 		log_error("%s: out of memory for credentials", u->plan->name);
+	iscsi_path_set_max_recv(
+		path, call->path->config.offer.max_recv_data_segment_length);
 }
 
-static void chap_done(struct job *job)
+static void renew_done(struct job *job)
 {
 	struct unit_call *call = (struct unit_call *)job;
 
@@ -186,18 +191,41 @@ static void chap_done(struct job *job)
 	free(call);
 }
 
-void unit_set_chap(struct unit *u, const struct plan_path *path)
+void unit_renew_path(struct unit *u, const struct plan_path *path)
 {
-	struct unit_call *call = call_new(u, chap_work, chap_done);
+	struct unit_call *call = call_new(u, renew_work, renew_done);
 	struct plan_path *copy = call ? plan_path_copy(path) : NULL;
 
 	if (!copy) {
-		log_error("%s: out of memory for credentials", u->plan->name);
+		log_error("%s: out of memory for a path", u->plan->name);
 		free(call);
 		return;
 	}
 	call->id = path->id;
 	call->path = copy;
+	worker_run(u->worker, &call->job);
+}
+
+static void portal_work(struct job *job)
+{
+	struct unit_call *call = (struct unit_call *)job;
+	struct unit *u = call->unit;
+	struct path *path = u->dev ? mpdev_path(u->dev, call->id) : NULL;
+
+	if (path && !u->draining)
+		(void)iscsi_path_add_portal(path, &call->portal);
+}
+
+void unit_add_portal(struct unit *u, int id, const struct endpoint *portal)
+{
+	struct unit_call *call = call_new(u, portal_work, call_done);
+
+	if (!call) {
+		log_error("%s: out of memory", u->plan->name);
+		return;
+	}
+	call->id = id;
+	call->portal = *portal;
 	worker_run(u->worker, &call->job);
 }
 

@@ -460,8 +460,16 @@ static void path_has_sense(struct path *path, const uint8_t *sense, size_t len)
 	io_heed(path->owner, d.flags, d.what);
 }
 
+static void path_is_elsewhere(struct path *path, const char *portal)
+{
+	struct mpath *mp = path->owner;
+
+	notice_event(mp->dev, mp->id, EVENT_PORTAL_ELSEWHERE, portal);
+}
+
 static const struct path_events path_events = {
 	.sense = path_has_sense,
+	.elsewhere = path_is_elsewhere,
 	.up = path_is_up,
 	.down = path_is_down,
 	.leaving = path_is_leaving,

@@ -190,6 +190,7 @@ void leg_dial(struct leg *leg)
 		.timeout = s->config->timeouts.connect,
 		.blackhole = faults_blackhole(&s->faults)};
 
+	leg->moves = false;
 	leg->dial = dial_new(s->loop, &plan, dialed, leg);
 	if (!leg->dial)
 		leg_post(leg, LEG_EV_UNREACHABLE);
@@ -259,6 +260,8 @@ void leg_joined(struct leg *leg)
 	reassign_next(s);
 	tmf_next(s);
 	session_kick(s);
+	for (unsigned i = 0; i < s->nlegs; i++)
+		leg_move(&s->legs[i]);
 }
 
 /* Those that wait for an answer on this connection have to ask elsewhere. */

@@ -64,6 +64,7 @@ struct leg {
 	enum leg_state state;
 	unsigned pending; /* events, as bits; handled from the loop */
 	unsigned portal;  /* of the session's plan */
+	bool moves;       /* logs in at another one than that just now */
 	uint16_t cid;     /* of `conn`, or of the next one */
 	struct conn *conn;
 	struct dial *dial;
@@ -112,6 +113,9 @@ struct leg *leg_by_cid(struct session *s, uint16_t cid);
 
 /* Legs whose connection carries commands. */
 unsigned legs_up(const struct session *s);
+
+/* portals.c: a leg that is up goes where it is to be, if it is not there. */
+void leg_move(struct leg *leg);
 
 /* leg_fsm.c's actions in leg.c */
 void leg_dial(struct leg *leg);

@@ -23,11 +23,7 @@ static void rejoin_later(struct leg *leg)
 
 	leg->failures++;
 	leg->cid = s->next_cid++;
-	for (unsigned i = 0; i < s->plan.nportals; i++) {
-		leg->portal = (leg->portal + 1) % s->plan.nportals;
-		if (!(s->strays & 1u << leg->portal))
-			break;
-	}
+	leg->portal = (leg->portal + 1) % s->plan.nportals;
 	leg_rest(leg, ns < REJOIN_MAX ? ns : REJOIN_MAX);
 }
 
@@ -44,12 +40,16 @@ static void unreachable(struct leg *leg)
 static void mark_stray(struct leg *leg, const struct login *l)
 {
 	struct session *s = leg->session;
+	const struct endpoint at = s->plan.portals[leg->portal];
 	char text[ENDPOINT_TEXT_MAX];
 
-	endpoint_text(&s->plan.portals[leg->portal], text);
-	log_warn("%s is in portal group %u, the session is in %u: not used",
-		text, l->keys.tpgt, s->tpgt);
-	s->strays |= 1u << leg->portal;
+	log_info("%s is in portal group %u, the session is in %u",
+		endpoint_text(&at, text), l->keys.tpgt, s->tpgt);
+	if (s->plan.nportals == 1)
+		return;
+	session_drop_portal(s, leg->portal);
+	if (s->events->elsewhere)
+		s->events->elsewhere(s->arg, &at);
 }
 
 static bool is_stray(const struct leg *leg, const struct login *l)

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <umpio/base/bytes.h>
 #include <umpio/base/units.h>
 #include <umpio/iscsi.h>
@@ -78,6 +79,36 @@ static void on_down(void *arg, const struct path_down *why)
 	p->path.events->down(&p->path, why);
 }
 
+static void name_portals(struct iscsi_path *p)
+{
+	unsigned n = p->config.nportals;
+
+	for (unsigned i = 0; i < n; i++)
+		p->portals[i] =
+			endpoint_text(&p->config.portals[i], p->texts[i]);
+	p->portals[n] = NULL;
+}
+
+static void on_elsewhere(void *arg, const struct endpoint *portal)
+{
+	struct iscsi_path *p = arg;
+	struct endpoint *portals = p->config.portals;
+	char text[ENDPOINT_TEXT_MAX];
+	unsigned at = 0;
+
+	while (at < p->config.nportals && !endpoint_equal(&portals[at], portal))
+		at++;
+	if (at == p->config.nportals)
+		return; /* a redirection has put it there */
+	p->config.nportals--;
+	memmove(portals + at, portals + at + 1,
+		(p->config.nportals - at) * sizeof *portals);
+	name_portals(p);
+	if (p->path.events->elsewhere)
+		p->path.events->elsewhere(
+			&p->path, endpoint_text(portal, text));
+}
+
 static void on_sense(void *arg, const uint8_t *sense, size_t len)
 {
 	struct iscsi_path *p = arg;
@@ -86,8 +117,11 @@ static void on_sense(void *arg, const uint8_t *sense, size_t len)
 		p->path.events->sense(&p->path, sense, len);
 }
 
-static const struct session_events session_events = {
-	.up = on_up, .leaving = on_leaving, .down = on_down, .sense = on_sense};
+static const struct session_events session_events = {.up = on_up,
+	.leaving = on_leaving,
+	.down = on_down,
+	.elsewhere = on_elsewhere,
+	.sense = on_sense};
 
 static void op_start(struct path *path)
 {
@@ -205,15 +239,6 @@ static const struct path_ops path_ops = {
 	.free = op_free,
 };
 
-static void name_portals(struct iscsi_path *p)
-{
-	unsigned n = p->config.nportals;
-
-	for (unsigned i = 0; i < n; i++)
-		p->portals[i] =
-			endpoint_text(&p->config.portals[i], p->texts[i]);
-}
-
 struct path *iscsi_path_new(
 	struct loop *loop, const struct iscsi_config *config)
 {
@@ -251,6 +276,8 @@ void iscsi_path_set_max_recv(struct path *path, uint32_t bytes)
 	struct iscsi_path *p = of(path);
 	struct session *s = &p->session;
 
+	if (p->config.offer.max_recv_data_segment_length == bytes)
+		return;
 	p->config.offer.max_recv_data_segment_length = bytes;
 	if (s->state != SESSION_UP)
 		return;
@@ -259,6 +286,19 @@ void iscsi_path_set_max_recv(struct path *path, uint32_t bytes)
 	for (unsigned i = 0; i < s->nlegs; i++)
 		if (s->legs[i].state == LEG_UP)
 			renegotiate(s->legs[i].conn);
+}
+
+int iscsi_path_add_portal(struct path *path, const struct endpoint *at)
+{
+	struct iscsi_path *p = of(path);
+	int err = session_add_portal(&p->session, at);
+
+	if (err)
+		return err;
+	if (p->config.nportals < PORTALS_MAX)
+		p->config.portals[p->config.nportals++] = *at;
+	name_portals(p);
+	return 0;
 }
 
 int iscsi_path_set_chap(struct path *path, const struct iscsi_chap *chap)

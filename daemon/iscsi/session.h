@@ -68,6 +68,9 @@ enum session_event {
 struct session_events {
 	void (*up)(void *arg);
 	void (*leaving)(void *arg);
+	/* A portal is of another group, and not used any more; NULL where it
+	 * does not matter. */
+	void (*elsewhere)(void *arg, const struct endpoint *portal);
 	/* Async Message 0; NULL where there is no unit. */
 	void (*sense)(void *arg, const uint8_t *sense, size_t len);
 	/* May free the session. */
@@ -123,7 +126,6 @@ struct session {
 	struct loop_task legs_work;
 	uint16_t next_cid;
 	unsigned spread_at; /* spread.c */
-	unsigned strays;    /* portals of other groups, as bits */
 	unsigned level_max; /* the most that is offered; a step that the target
 			     * refused is not asked of it again */
 	bool no_sha256;
@@ -177,6 +179,13 @@ void session_text(struct session *s, const struct bhs *next, const void *data,
 	uint32_t len);
 void session_text_response(
 	struct conn *c, const struct bhs *b, const uint8_t *data, uint32_t len);
+
+/* portals.c: what there is to dial, once it is started. */
+void session_fill_portals(struct session *s);
+/* One more; legs move to it. 0, -EEXIST, -ENOSPC. */
+int session_add_portal(struct session *s, const struct endpoint *at);
+/* One less; not the last one. */
+void session_drop_portal(struct session *s, unsigned portal);
 
 /* Queues an event for session_fsm.c; it is handled in a call from the loop. */
 void session_post(struct session *s, enum session_event event);

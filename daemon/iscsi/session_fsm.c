@@ -100,11 +100,7 @@ static void start(struct session *s)
 	s->plan.timeout = s->config->timeouts.connect;
 	s->plan.pass = &s->pass;
 	s->plan.blackhole = faults_blackhole(&s->faults);
-	if (s->plan.nportals == 0) {
-		s->plan.nportals = s->config->nportals;
-		memcpy(s->plan.portals, s->config->portals,
-			sizeof s->plan.portals);
-	}
+	session_fill_portals(s);
 	s->nhops = 1;
 	s->hops[0] = s->plan.portals[s->plan.first];
 	dial(s, &s->plan);

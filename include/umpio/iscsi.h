@@ -87,6 +87,10 @@ bool iscsi_name_valid(const char *name);
 struct path *iscsi_path_new(
 	struct loop *loop, const struct iscsi_config *config);
 
+/* One more portal of the same portal group: the connections of a path that has
+ * several spread over it as well. 0; -EEXIST: it has it; -ENOSPC. */
+int iscsi_path_add_portal(struct path *path, const struct endpoint *at);
+
 /* Another MaxRecvDataSegmentLength (RFC 7143 13.12): declared at once on the
  * connections that are up, where the target negotiates in full feature phase,
  * and at every later login. 512 to 16777215. */

@@ -89,6 +89,9 @@ struct path_events {
 	/* The target asks to be left (Async Message 1): submit nothing new. The
 	 * path logs out when its commands are done, and then reports down. */
 	void (*leaving)(struct path *path);
+	/* A portal of the path, HOST:PORT, is in another port group than it:
+	 * the path does not use it any more. NULL: not wanted. */
+	void (*elsewhere)(struct path *path, const char *portal);
 	/* The unit reports something of itself, without a command (Async
 	 * Message 0): fixed or descriptor format sense, to be taken like that
 	 * of a unit attention. NULL: not wanted. */

@@ -3,11 +3,11 @@
  * The model target (t_target.h) over TCP, for the system tests: one unit of
  * memory, any error recovery level, several connections, digests.
  *
- *   target NAME LEVEL CONNECTIONS SIZE HOST:PORT…
+ *   target NAME LEVEL CONNECTIONS SIZE HOST:PORT[,TPGT]…
  *
- * The addresses are one portal group. Prints `ready`, serves until SIGTERM, and
- * then tells what it has counted, a line `breaches=N …` and the first breach of
- * RFC 7143 by the initiator. Ends with 0 when there was none.
+ * Portal group 1, where it is not said. Prints `ready`, serves until SIGTERM,
+ * and then tells what it has counted, a line `breaches=N …` and the first
+ * breach of RFC 7143 by the initiator. Ends with 0 when there was none.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -32,6 +32,21 @@ static void on_term(void *arg)
 	loop_stop(arg);
 }
 
+/* The portals of the options, from `HOST:PORT[,TPGT]`; cuts the texts. */
+static void portals_take(
+	struct t_target_options *options, char **texts, int portals)
+{
+	for (int i = 0; i < portals; i++) {
+		char *comma = strchr(texts[i], ',');
+
+		options->portals[i] = (struct t_portal){
+			texts[i], comma ? (uint16_t)atoi(comma + 1) : 1};
+		if (comma)
+			*comma = '\0';
+	}
+	options->nportals = (unsigned)portals;
+}
+
 static int listen_at(struct server *s, unsigned n, const char *text)
 {
 	struct endpoint ep;
@@ -54,9 +69,7 @@ static int start(struct server *s, char **argv, int portals)
 	options.max_connections = (uint32_t)atoi(argv[3]);
 	options.header_digest = options.data_digest = true;
 	disk.blocks = strtoull(argv[4], NULL, 10) / BLOCK;
-	for (int i = 0; i < portals; i++)
-		options.portals[i] = (struct t_portal){argv[5 + i], 1};
-	options.nportals = (unsigned)portals;
+	portals_take(&options, argv + 5, portals);
 	s->loop = loop_new();
 	s->lun = t_lun_new(&disk);
 	s->target = s->lun ? t_target_new(s->loop, s->lun, &options) : NULL;
@@ -93,7 +106,7 @@ int main(int argc, char **argv)
 	struct server server = {0};
 
 	if (argc < 6 || argc - 5 > T_PORTALS_MAX) {
-		fputs("target NAME LEVEL CONNECTIONS SIZE HOST:PORT…\n",
+		fputs("target NAME LEVEL CONNECTIONS SIZE HOST:PORT[,TPGT]…\n",
 			stderr);
 		return 2;
 	}

@@ -27,6 +27,9 @@ X(PATH_MARGINAL, "path-marginal",
 	"it is used only when no other is left")
 X(PATH_TRUSTED, "path-trusted",
 	"a path that was held down or marginal is used like the others again")
+X(PORTAL_ELSEWHERE, "portal-elsewhere",
+	"a portal turns out to be in another portal group than its path; it "
+	"becomes a path of its own")
 X(PATH_DISABLED, "path-disabled", "a path was taken out of use by command")
 X(PATH_ENABLED, "path-enabled", "a path was given back by command")
 X(PATH_FAULT, "path-fault",

@@ -76,7 +76,8 @@ X(MAX_OUTSTANDING_R2T, "max-outstanding-r2t", T | V, NUMBER, NULL, 1, 65535,
 	"8", 0, "R2Ts that a target may have open for one write")
 X(MAX_CONNECTIONS, "max-connections", T | V, NUMBER, NULL, 1, 8, "1", 0,
 	"connections of one session; above 1 the portals of a portal group "
-	"share one session")
+	"share one session, also those that discovery finds, and one that is "
+	"in another group becomes a path of its own")
 X(ERROR_RECOVERY_LEVEL, "error-recovery-level", T | V, NUMBER, NULL, 0, 2, "0",
 	0,
 	"error recovery level offered; not set, it is 2 where max-connections "
