@@ -67,7 +67,8 @@ void flush_fail_waiting(struct mpdev *dev, int err)
  * The command
  */
 
-/* The cache has become suspect since it was issued: it is issued anew. */
+/* The cache has become suspect since it was issued, or may be, where it went
+ * over a session that is new: it is issued anew. */
 static void go_back(struct mpdev *dev)
 {
 	struct flush *flush = &dev->flush;
@@ -104,7 +105,8 @@ static void flushed(struct io *io, int err)
 		err = 0;
 	}
 	dev->flush.busy = false;
-	if (!err && dev->flush.epoch != dev->suspect.epoch)
+	if (!err && (dev->flush.epoch != dev->suspect.epoch ||
+			    suspect_holds_flushes(&dev->suspect)))
 		go_back(dev);
 	else
 		settle(dev, err);

@@ -67,9 +67,21 @@ void request_pool_fini(struct mpdev *dev)
 
 static void request_run(struct request *r);
 
+/* Durable by a flush at its end. */
+static bool needs_sync(const struct request *r)
+{
+	const struct blk_req *blk = r->blk;
+
+	return changes(blk) && blk->flags & BLK_FUA &&
+	       !(blk->op == BLK_WRITE && r->dev->facts.dpofua);
+}
+
 static bool is_shut(const struct request *r)
 {
-	return r->dev->gate & GATE_ALL || (r->dev->gate && changes(r->blk));
+	uint8_t gate = r->dev->gate;
+
+	return gate & GATE_ALL || (gate & GATE_CHANGES && changes(r->blk)) ||
+	       (gate & GATE_SYNC && needs_sync(r));
 }
 
 /* In order of arrival, whatever they waited for before. */
@@ -91,14 +103,11 @@ static void wait_at_gate(struct request *r)
  * data were lost in between. */
 static bool must_redo(const struct request *r)
 {
-	const struct blk_req *blk = r->blk;
-
 	if (r->replay || r->err || r->redone == REDO_MAX)
 		return false;
-	if (!changes(blk))
-		return true;
-	return blk->flags & BLK_FUA &&
-	       !(blk->op == BLK_WRITE && r->dev->facts.dpofua);
+	if (!changes(r->blk))
+		return r->epoch != r->dev->suspect.epoch;
+	return needs_sync(r);
 }
 
 static void let_go(struct request *r)
@@ -146,7 +155,8 @@ static void finish(struct request *r)
 	struct blk_req *blk = r->blk;
 	int err;
 
-	if (r->epoch != dev->suspect.epoch && must_redo(r)) {
+	if ((r->epoch != dev->suspect.epoch || dev->gate & GATE_SYNC) &&
+		must_redo(r)) {
 		redo(r);
 		return;
 	}
@@ -305,7 +315,8 @@ static void begin(struct request *r)
 	r->epoch = r->dev->suspect.epoch;
 	if (changes(r->blk)) {
 		r->running = true;
-		r->dev->suspect.running++;
+		if (r->dev->suspect.running++ == 0)
+			r->dev->suspect.since = r->dev->suspect.clock;
 	}
 	request_run(r);
 }

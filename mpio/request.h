@@ -18,6 +18,7 @@
 /* What keeps new requests from being started. */
 #define GATE_CHANGES   1 /* as much is retained as may be */
 #define GATE_ALL       2 /* the target's cache is suspect */
+#define GATE_SYNC      4 /* it may be: a flush at the end of FUA proves nothing */
 
 struct buf;
 struct mpdev;

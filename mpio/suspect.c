@@ -43,6 +43,12 @@ static void begin(struct mpdev *dev)
 	suspect_poke(dev);
 }
 
+static bool at_risk(const struct mpdev *dev)
+{
+	return dev->retain.on &&
+	       (!retain_is_empty(&dev->retain) || dev->suspect.running);
+}
+
 void suspect_reset(struct mpdev *dev, const char *what)
 {
 	struct suspect *s = &dev->suspect;
@@ -52,8 +58,7 @@ void suspect_reset(struct mpdev *dev, const char *what)
 	s->epoch++;
 	if (s->step == SUSPECT_REPLAY || s->step == SUSPECT_SYNC) {
 		s->again = true;
-	} else if (s->step == SUSPECT_CALM &&
-		   (!retain_is_empty(&dev->retain) || s->running)) {
+	} else if (s->step == SUSPECT_CALM && at_risk(dev)) {
 		log_warn("%s: the target may have lost its write cache: %s",
 			dev->blk.name, what);
 		begin(dev);
@@ -108,10 +113,13 @@ static void conclude(struct mpdev *dev)
 		ask_witnesses(dev);
 	} else if (heard) {
 		s->verified = s->clock;
-		flush_kick(dev);
-	} else if (!retain_is_empty(&dev->retain)) {
+	} else {
 		suspect_reset(dev, "no session that was there before answers");
 	}
+	if (s->asking)
+		return;
+	request_gate_open(dev, GATE_SYNC);
+	flush_kick(dev);
 }
 
 static void answered(struct path_cmd *cmd)
@@ -155,6 +163,7 @@ static void begin_to_ask(struct mpath *mp)
 		return;
 	mp->witnessing = true;
 	mp->witness_tries = 0;
+	mp->dev->gate |= GATE_SYNC;
 	mp->dev->suspect.asking++;
 	ask(mp);
 }
@@ -164,7 +173,7 @@ static bool is_witness(const struct mpath *mp)
 {
 	const struct mpdev *dev = mp->dev;
 	const struct retained *oldest = TAILQ_FIRST(&dev->retain.list);
-	uint64_t since = oldest ? oldest->clock : 0;
+	uint64_t since = oldest ? oldest->clock : dev->suspect.since;
 
 	if (since < dev->suspect.verified)
 		since = dev->suspect.verified;
@@ -177,7 +186,7 @@ static void ask_witnesses(struct mpdev *dev)
 {
 	struct mpath *mp;
 
-	if (retain_is_empty(&dev->retain))
+	if (!at_risk(dev))
 		return;
 	TAILQ_FOREACH (mp, &dev->paths, link)
 		if (is_witness(mp))

@@ -46,6 +46,7 @@ struct suspect {
 	bool asked;       /* in SETTLE: the paths were asked */
 	uint64_t epoch;   /* resets so far; a request notes it when it starts */
 	unsigned running; /* changes under way */
+	uint64_t since;   /* clock when the first of them began */
 	unsigned inflight; /* of the replay */
 	unsigned pieces;   /* written again */
 	struct piece next;

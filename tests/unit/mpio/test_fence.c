@@ -351,7 +351,8 @@ static void compare(struct chaos *c, unsigned seed, int round)
  * and a flush makes it durable. */
 Test(fence, random_ghosts)
 {
-	for (unsigned seed = 1; seed <= 8; seed++) {
+	for (unsigned seed = 1; seed <= 9; seed++) {
+		struct t_lun_options lun = bench_lun();
 		struct mpdev_options o;
 		struct chaos c;
 
@@ -361,7 +362,8 @@ Test(fence, random_ghosts)
 		o.policy = seed % 2 ? "round-robin" : "failover";
 		o.hold_down = o.marginal = false;
 		o.ghost_guard = MPIO_FOREVER;
-		bench_init_with(&c.b, 2, &o, NULL);
+		lun.dpofua = seed % 3;
+		bench_init_with(&c.b, 2, &o, &lun);
 		bench_up(&c.b);
 		for (int round = 0; round < 300; round++) {
 			submit_some(&c);
