@@ -80,8 +80,7 @@ static bool is_shut(const struct request *r)
 {
 	uint8_t gate = r->dev->gate;
 
-	return gate & GATE_ALL || (gate & GATE_CHANGES && changes(r->blk)) ||
-	       (gate & GATE_SYNC && needs_sync(r));
+	return gate & GATE_ALL || (gate & GATE_CHANGES && changes(r->blk));
 }
 
 /* In order of arrival, whatever they waited for before. */
@@ -110,11 +109,10 @@ static bool must_redo(const struct request *r)
 	return needs_sync(r);
 }
 
-static void let_go(struct request *r)
+static void stop_running(struct request *r)
 {
 	struct mpdev *dev = r->dev;
 
-	rangelock_release(&dev->ranges, &r->range);
 	if (!r->running)
 		return;
 	r->running = false;
@@ -122,19 +120,21 @@ static void let_go(struct request *r)
 		suspect_poke(dev);
 }
 
-/* Where new ones wait now, it waits with them, else it goes on with its range.
- */
+static void let_go(struct request *r)
+{
+	rangelock_release(&r->dev->ranges, &r->range);
+	stop_running(r);
+}
+
+static void request_start(struct request *r);
+
+/* From its beginning; it keeps its range, if new ones may start. */
 static void redo(struct request *r)
 {
 	r->redone++;
+	stop_running(r);
 	r->phase = plan_of(r);
-	r->epoch = r->dev->suspect.epoch;
-	if (is_shut(r)) {
-		wait_at_gate(r);
-		let_go(r);
-	} else {
-		request_run(r);
-	}
+	request_start(r);
 }
 
 static void note_change(struct request *r)
@@ -312,28 +312,28 @@ static struct request *of_range(struct range *range)
  */
 static void begin(struct request *r)
 {
-	r->epoch = r->dev->suspect.epoch;
+	struct suspect *s = &r->dev->suspect;
+
+	if (r->dev->gate & GATE_SYNC && needs_sync(r)) {
+		wait_at_gate(r);
+		return;
+	}
+	r->epoch = s->epoch;
 	if (changes(r->blk)) {
 		r->running = true;
-		if (r->dev->suspect.running++ == 0)
-			r->dev->suspect.since = r->dev->suspect.clock;
+		if (s->running++ == 0)
+			s->since = s->clock;
 	}
 	request_run(r);
 }
 
-/* Nothing that waits for the gate holds a range. */
 static void range_granted(struct range *range)
 {
-	struct request *r = of_range(range);
-
-	if (is_shut(r)) {
-		wait_at_gate(r);
-		rangelock_release(&r->dev->ranges, range);
-		return;
-	}
-	begin(r);
+	request_start(of_range(range));
 }
 
+/* What may not start holds no range: a replay may leave a ghost there, and has
+ * to be waited for. */
 static void request_start(struct request *r)
 {
 	struct mpdev *dev = r->dev;
@@ -341,9 +341,10 @@ static void request_start(struct request *r)
 
 	if (dev->gate && is_shut(r)) {
 		wait_at_gate(r);
+		let_go(r);
 		return;
 	}
-	if (changes(r->blk)) {
+	if (changes(r->blk) && r->range.state == RANGE_FREE) {
 		r->range.start = r->lba * size;
 		r->range.end = r->end * size;
 		r->range.seq = r->order;
