@@ -236,7 +236,7 @@ static bool judge_late(struct mpath *mp, struct io *io, uint64_t now)
 	if (h->replied_at < late_at)
 		ask(mp);
 	else if (is_overtaken(io) ||
-		 age >= (may_take_long(io) ? 2 * LONG_TIME : GIVE_UP))
+		 age >= GIVE_UP + (may_take_long(io) ? LONG_TIME : 0))
 		give_up(io, now);
 	else if (now - h->replied_at >= ASK_TIME)
 		ask(mp);
