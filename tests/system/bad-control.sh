@@ -38,8 +38,18 @@ def client():
     return s
 def line(s):
     return json.loads(s.makefile().readline())
+def patient_client():
+    """One that tries again while the daemon is busy accepting others."""
+    end = time.monotonic() + 5
+    while True:
+        try:
+            return client()
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)
 def ask(**request):
-    s = client()
+    s = patient_client()
     s.sendall(json.dumps(request).encode() + b"\n")
     return line(s)
 def refused(reply):
@@ -70,7 +80,7 @@ def long_line():
     refused(line(s))
 def depth():
     for text in (b"[" * 60000, b'{"a":' * 12000):
-        s = client()
+        s = patient_client()
         s.sendall(text + b"\n")
         refused(line(s))
     s = client()
