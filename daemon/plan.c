@@ -193,8 +193,6 @@ static int draft_path(struct draft *d, const char *target,
 	}
 	path->config.initiator_name = plan_path_keep(path, d->initiator);
 	path->config.target_name = plan_path_keep(path, target);
-	path->config.interface = plan_path_keep(
-		path, settings_text(d->settings, d->device, SET_INTERFACE));
 	if (!path->config.initiator_name || !path->config.target_name)
 		return out_of_memory(d);
 	path->config.portals[0] = *portal;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "plan_mpio.h"
 
+#include "plan_path.h"
+
 #include <errno.h>
 #include <string.h>
 #include <umpio/base/units.h>
@@ -112,23 +114,61 @@ int plan_mpio_device(struct plan *plan, const struct settings *s,
 	return 0;
 }
 
+/* Splits HOST:PORT=VALUE. 1 and the value when the portal is one of the path's,
+ * 0 when it is another one, or -EINVAL. */
+static int portal_value(
+	const struct plan_path *path, const char *item, const char **value)
+{
+	const char *equals = strrchr(item, '=');
+	struct endpoint portal;
+
+	if (!equals || endpoint_parse(&portal, item, (size_t)(equals - item),
+			       ISCSI_PORT) < 0)
+		return -EINVAL;
+	*value = equals + 1;
+	return plan_path_has_portal(path, &portal);
+}
+
 /* The number that a list of HOST:PORT=N gives one of the path's portals. */
 static int portal_number(const struct plan_path *path, char *const *list,
 	uint64_t max, uint64_t *number)
 {
 	for (; *list; list++) {
-		const char *equals = strrchr(*list, '=');
-		struct endpoint portal;
+		const char *value;
+		int ours = portal_value(path, *list, &value);
 		uint64_t n;
 
-		if (!equals || units_u64(equals + 1, &n) < 0 || n > max ||
-			endpoint_parse(&portal, *list, (size_t)(equals - *list),
-				ISCSI_PORT) < 0)
+		if (ours < 0 || units_u64(value, &n) < 0 || n > max)
 			return -EINVAL;
-		if (plan_path_has_portal(path, &portal))
+		if (ours)
 			*number = n;
 	}
 	return 0;
+}
+
+/* The interface that the list gives the path: one for its portal goes before
+ * one for all. -EINVAL for nonsense, -ENOMEM. */
+static int path_interface(struct plan_path *path, char *const *list)
+{
+	const char *all = NULL, *own = NULL;
+
+	for (; *list; list++) {
+		const char *value = *list;
+		int ours = 1;
+
+		if (strchr(*list, '='))
+			ours = portal_value(path, *list, &value);
+		else
+			all = value;
+		if (ours < 0 || !*value)
+			return -EINVAL;
+		if (ours && value != all)
+			own = value;
+	}
+	if (!own)
+		own = all;
+	path->config.interface = plan_path_keep(path, own);
+	return own && !path->config.interface ? -ENOMEM : 0;
 }
 
 /* The paths are mpio's to judge (mpio/health.h), so a session asks nothing by
@@ -152,6 +192,10 @@ int plan_mpio_path(struct plan_path *path, const struct settings *s,
 {
 	uint64_t priority = 0, weight = 1;
 
+	if (path_interface(path, settings_list(s, device, SET_INTERFACE)) < 0)
+		return refuse(key, why, "interface",
+			"is neither an address or network device nor "
+			"HOST:PORT= and one");
 	if (portal_number(path, settings_list(s, device, SET_PATH_PRIORITY),
 		    1000, &priority) < 0)
 		return refuse(key, why, "path-priority",

@@ -3,9 +3,7 @@
 
 #include <umpio/base/units.h>
 
-#define WINDOW                                                                 \
-	(5 * NS_PER_MS) /* busy time that one value of `rate` sums up          \
-			 */
+#define WINDOW (20 * NS_PER_MS) /* busy time that a value of `rate` sums up */
 
 /* An average that forgets: one part in `parts` of it is the new value. */
 static uint64_t blend(uint64_t old, uint64_t value, unsigned parts)

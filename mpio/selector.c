@@ -4,9 +4,6 @@
 #include <string.h>
 #include <umpio/mpio.h>
 
-#define RUN_COMMANDS 8
-#define RUN_BYTES    (128u << 10)
-
 /* The first one is the default. */
 static const struct selector *const selectors[] = {
 	&selector_round_robin,
@@ -34,24 +31,6 @@ const char *const *mpio_policies(void)
 	for (unsigned i = 0; i < SELECTORS; i++)
 		names[i] = selectors[i]->name;
 	return names;
-}
-
-bool selector_stays(struct selector_view *view)
-{
-	/* The number of paths may have changed since the last call. */
-	bool stays = view->memory.run && view->memory.turn == view->turn &&
-		     view->memory.run < RUN_COMMANDS &&
-		     view->memory.bytes < RUN_BYTES &&
-		     view->memory.at < view->nactive;
-
-	if (!stays) {
-		view->memory.turn = view->turn;
-		view->memory.run = 0;
-		view->memory.bytes = 0;
-	}
-	view->memory.run++;
-	view->memory.bytes += view->len;
-	return stays;
 }
 
 unsigned selector_cheapest(struct selector_view *view, selector_cost *cost)

@@ -44,7 +44,24 @@ const struct selector *selector_find(const char *name);
 
 /* Counts the command. True: it belongs to the run, whose path is `memory.at`;
  * false: it begins one. */
-bool selector_stays(struct selector_view *view);
+#define SELECTOR_RUN       8
+#define SELECTOR_RUN_BYTES (128u << 10)
+static inline bool selector_stays(struct selector_view *view)
+{
+	/* The number of paths may have changed since the last call. */
+	if (view->memory.turn == view->turn && view->memory.run &&
+		view->memory.run < SELECTOR_RUN &&
+		view->memory.bytes < SELECTOR_RUN_BYTES &&
+		view->memory.at < view->nactive) {
+		view->memory.run++;
+		view->memory.bytes += view->len;
+		return true;
+	}
+	view->memory.turn = view->turn;
+	view->memory.run = 1;
+	view->memory.bytes = view->len;
+	return false;
+}
 
 /* Begins a run with the path that costs least of the SELECTOR_LOOK that follow
  * the one of the last run; of equal ones the first. Paths beyond have their

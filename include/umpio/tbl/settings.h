@@ -39,8 +39,10 @@ X(ISNS_SERVER, "isns-server", D | T | V, TEXT, NULL, 0, 300, NULL, 0,
 	"HOST[:PORT] of an iSNS server; with discover, the portals that it "
 	"lists for the target are added, and those that it no longer lists "
 	"taken away again")
-X(INTERFACE, "interface", T | V, TEXT, NULL, 0, 64, NULL, 0,
-	"source address or network device of the connections")
+X(INTERFACE, "interface", T | V, LIST, NULL, 0, 0, NULL, 0,
+	"source address or network device of the connections, of all or as "
+	"HOST:PORT=INTERFACE of those to one portal; repeatable, so that two "
+	"cards in one subnet are two paths")
 X(URL, "url", V, LIST, NULL, 0, 0, NULL, 0,
 	"iscsi://[USER@]HOST[:PORT]/TARGET/LUN in place of target and lun; "
 	"repeat for several paths")

@@ -30,6 +30,7 @@ static const struct row {
 	struct lean_job job;
 	unsigned paths;
 	struct lean_options target;
+	const char *policy; /* NULL: the default */
 } rows[] = {
 #define KIB  (1u << 10)
 #define SPAN (16u << 20)
@@ -49,19 +50,30 @@ static const struct row {
 	{                                                                      \
 		true, 1024 * KIB, 8, SPAN                                      \
 	}
-	{"read-4k", SMALL_R, 1, {0}},
-	{"read-4k-qd1", {false, 4 * KIB, 1, SPAN}, 1, {0}},
-	{"read-4k-2-paths", SMALL_R, 2, {0}},
-	{"read-4k-64-paths", SMALL_R, 64, {0}},
-	{"read-4k-level-2", SMALL_R, 1, {.level2 = true}},
-	{"read-4k-digests", SMALL_R, 1, {.digests = true}},
-	{"write-4k", SMALL_W, 1, {0}},
-	{"write-4k-2-paths", SMALL_W, 2, {0}},
-	{"write-4k-level-2", SMALL_W, 1, {.level2 = true}},
-	{"read-1m", LARGE_R, 1, {0}},
-	{"read-1m-digests", LARGE_R, 1, {.digests = true}},
-	{"write-1m", LARGE_W, 1, {0}},
-	{"write-1m-digests", LARGE_W, 1, {.digests = true}},
+	{"read-4k", SMALL_R, 1, {0}, NULL},
+	{"read-4k-qd1", {false, 4 * KIB, 1, SPAN}, 1, {0}, NULL},
+	{"read-4k-2-paths", SMALL_R, 2, {0}, NULL},
+	{"read-4k-64-paths", SMALL_R, 64, {0}, NULL},
+	/* What a selector costs is the difference to failover. */
+	{"read-4k-2-failover", SMALL_R, 2, {0}, "failover"},
+	{"read-4k-2-queue-length", SMALL_R, 2, {0}, "queue-length"},
+	{"read-4k-2-service-time", SMALL_R, 2, {0}, "service-time"},
+	{"read-4k-2-latency", SMALL_R, 2, {0}, "latency"},
+	{"read-4k-2-weighted", SMALL_R, 2, {0}, "weighted"},
+	{"read-4k-64-failover", SMALL_R, 64, {0}, "failover"},
+	{"read-4k-64-queue-length", SMALL_R, 64, {0}, "queue-length"},
+	{"read-4k-64-service-time", SMALL_R, 64, {0}, "service-time"},
+	{"read-4k-64-latency", SMALL_R, 64, {0}, "latency"},
+	{"read-4k-64-weighted", SMALL_R, 64, {0}, "weighted"},
+	{"read-4k-level-2", SMALL_R, 1, {.level2 = true}, NULL},
+	{"read-4k-digests", SMALL_R, 1, {.digests = true}, NULL},
+	{"write-4k", SMALL_W, 1, {0}, NULL},
+	{"write-4k-2-paths", SMALL_W, 2, {0}, NULL},
+	{"write-4k-level-2", SMALL_W, 1, {.level2 = true}, NULL},
+	{"read-1m", LARGE_R, 1, {0}, NULL},
+	{"read-1m-digests", LARGE_R, 1, {.digests = true}, NULL},
+	{"write-1m", LARGE_W, 1, {0}, NULL},
+	{"write-1m-digests", LARGE_W, 1, {.digests = true}, NULL},
 };
 
 static struct {
@@ -175,6 +187,8 @@ static void set_up(const struct row *row)
 	int err = 0;
 
 	mpdev_options_init(&options);
+	if (row->policy)
+		options.policy = row->policy;
 	B.loop = loop_new();
 	B.target = lean_target_new(B.loop, &portal, &row->target);
 	B.dev = mpdev_new(B.loop, "d0", &options, &events, NULL);
