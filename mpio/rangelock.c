@@ -86,14 +86,14 @@ static unsigned count(struct rangelock *lock, const struct range *range)
 {
 	unsigned n = 0;
 
-	for (unsigned class = 0; class < RANGELOCK_CLASSES; class ++) {
-		if (!lock->in_class[class])
-			continue;
-		if (class != LARGE && (range->end - range->start) >>
-					      shift_of(class) >=
-					      RANGELOCK_BUCKETS)
+	for (unsigned left = lock->classes; left; left &= left - 1) {
+		unsigned size = (unsigned)__builtin_ctz(left);
+
+		if (size != LARGE && (range->end - range->start) >>
+					     shift_of(size) >=
+					     RANGELOCK_BUCKETS)
 			return count_all(lock, range);
-		n += count_class(lock, class, range);
+		n += count_class(lock, size, range);
 	}
 	return n;
 }
@@ -101,27 +101,34 @@ static unsigned count(struct rangelock *lock, const struct range *range)
 /*
  * In and out
  */
+/* The smallest class whose granules are not shorter. */
+static unsigned class_of(uint64_t len)
+{
+	unsigned bits = 64 - (unsigned)__builtin_clzll((len - 1) | 1);
+	unsigned size = bits <= 12 ? 0 : (bits - 9) / 4;
+
+	return size < LARGE ? size : LARGE;
+}
+
 static void insert(struct rangelock *lock, struct range *range)
 {
-	uint64_t len = range->end - range->start;
-	unsigned class = 0;
+	unsigned size = class_of(range->end - range->start);
 
-	while (class < LARGE && len >> shift_of(class) &&
-		len != 1ull << shift_of(class))
-		class ++;
-	range->class = (uint8_t) class;
-	range->key = class == LARGE
+	range->class = (uint8_t)size;
+	range->key = size == LARGE
 			     ? LARGE
-			     : key_of(class, range->start >> shift_of(class));
+			     : key_of(size, range->start >> shift_of(size));
 	LIST_INSERT_HEAD(bucket_of(lock, range->key), range, bucket);
-	lock->in_class[class]++;
+	lock->in_class[size]++;
+	lock->classes |= 1u << size;
 	lock->total++;
 }
 
 static void take_out(struct rangelock *lock, struct range *range)
 {
 	LIST_REMOVE(range, bucket);
-	lock->in_class[range->class]--;
+	if (--lock->in_class[range->class] == 0)
+		lock->classes &= ~(1u << range->class);
 	lock->total--;
 }
 

@@ -45,6 +45,7 @@ LIST_HEAD(range_bucket, range);
 struct rangelock {
 	struct range_bucket buckets[RANGELOCK_BUCKETS];
 	unsigned in_class[RANGELOCK_CLASSES];
+	unsigned classes; /* a bit for each that is not empty */
 	unsigned total;
 	uint64_t latest; /* seq seen */
 	struct range_list waiting;
