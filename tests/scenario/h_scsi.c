@@ -12,6 +12,7 @@
 #include <umpio/scsi/lba_status.h>
 #include <umpio/scsi/lun.h>
 #include <umpio/scsi/opcode.h>
+#include <umpio/scsi/pr.h>
 
 #include "tests/scenario/s_rig.h"
 
@@ -375,18 +376,59 @@ Test(scenario, h48_block_limits)
 	rubbish(SCSI_INQUIRY, 0xb0, data, 4);
 }
 
-/* What is not asked cannot be answered with a lie. */
-Test(scenario, h49_reservations_are_not_asked_for)
+static void read_registrants(const uint8_t *data, size_t len)
 {
+	struct pr_reservation reservation;
+	struct pr_registrant r;
+	struct pr_full full;
+	struct pr_keys keys;
+	unsigned n = 0;
+
+	if (pr_keys_decode(&keys, data, len) == 0)
+		cr_assert(
+			keys.count <= PR_KEYS_MAX && 8 * keys.count + 8 <= len);
+	if (pr_reservation_decode(&reservation, data, len) == 0)
+		cr_assert(len >= 8);
+	if (pr_full_open(&full, data, len))
+		return;
+	while (pr_full_next(&full, &r))
+		n++;
+	cr_assert(8 + 24 * n <= len);
+}
+
+/* A full status of two descriptors, the first of which names an initiator; then
+ * each length in it lies, and any byte. */
+Test(scenario, h49_reservations)
+{
+	static const char name[] = "iqn.2026-01.org.example:a";
+	uint8_t honest[8 + 24 + 32 + 24] = {0}, data[sizeof honest];
+	uint32_t got;
+
+	put_be32(honest + 4, sizeof honest - 8);
+	put_be32(honest + 28, 32);
+	honest[32] = 0x05; /* TransportID: iSCSI */
+	put_be16(honest + 34, 28);
+	memcpy(honest + 36, name, sizeof name);
 	begin();
-	cr_assert(lun_probe(W.loop, W.path, on_probed, NULL));
-	cr_assert(t_loop_run_until(W.loop, is_probed, NULL, 90 * NS_PER_S));
-	cr_assert_eq(probed.err, 0);
-	for (unsigned i = 0; s_sent(0x01, i); i++)
-		cr_assert_neq(s_sent(0x01, i)->bhs[32], 0x5e);
+	srandom(49);
+	for (unsigned round = 0; round < 300; round++) {
+		memcpy(data, honest, sizeof data);
+		if (round % 4 == 1)
+			put_be32(data + 4, (uint32_t)random());
+		else if (round % 4 == 2)
+			put_be32(data + 28, (uint32_t)random());
+		else if (round % 4 == 3)
+			put_be16(data + 34, (uint16_t)random());
+		data[(size_t)random() % sizeof data] ^= (uint8_t)random();
+		cdb_pr_in(W.commands[0].cmd.cdb, PR_FULL, 4096);
+		got = ask(SCSI_PERSISTENT_RESERVE_IN, data,
+			(uint32_t)((size_t)random() % (sizeof data + 1)));
+		read_registrants(W.commands[0].data, got);
+	}
 	s_end();
 }
 
+/* What is not asked cannot be answered with a lie. */
 Test(scenario, h50_command_timeouts_are_not_asked_for)
 {
 	begin();
