@@ -97,7 +97,7 @@ void t_task_ack(struct t_task *task, uint32_t sn)
 	uint32_t burst = task->conn->session->max_burst_length;
 
 	for (; task->acked_sn < sn; task->acked_sn++) {
-		if (task->lost[task->acked_sn])
+		if (task->lost && task->lost[task->acked_sn])
 			t_violation(task->conn->target,
 				"DataSN %u of task %#x acknowledged, which "
 				"has not arrived",

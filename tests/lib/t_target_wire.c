@@ -225,12 +225,15 @@ static void digest_error(
 }
 
 /* Nothing is done, but the CmdSN is used. */
-static void swallow(struct t_conn *c, const uint8_t *bhs)
+static void swallow(
+	struct t_conn *c, const uint8_t *bhs, const uint8_t *data, uint32_t len)
 {
 	unsigned op = (unsigned)t_get(bhs, T_OPCODE);
 
-	if (c->session && op != 0x05 && op != 0x10 && !t_get(bhs, T_IMMEDIATE))
-		t_order_fill(c->session, (uint32_t)t_get(bhs, T_CMD_SN));
+	if (!c->session || op == 0x05 || op == 0x10 || t_get(bhs, T_IMMEDIATE))
+		return;
+	t_seen(c, bhs, data, len);
+	t_order_fill(c->session, (uint32_t)t_get(bhs, T_CMD_SN));
 }
 
 /* Of what is rejected for another reason, the CmdSN is used. */
@@ -241,7 +244,7 @@ static void rejected(struct t_conn *c, const uint8_t *bhs, const uint8_t *data,
 		digest_error(c, bhs, data, len);
 		return;
 	}
-	swallow(c, bhs);
+	swallow(c, bhs, data, len);
 	t_conn_reject(c, reason, bhs);
 }
 
@@ -258,7 +261,7 @@ static bool rx_fault(struct t_conn *c, const uint8_t *bhs, const uint8_t *data,
 	case T_STALL: c->stalled = c->was_stalled = true; return false;
 	case T_REJECT: rejected(c, bhs, data, len, f.reason); return true;
 	case T_LOSE: pdu_lost(c, bhs, data, len); return true;
-	case T_SWALLOW: swallow(c, bhs); return true;
+	case T_SWALLOW: swallow(c, bhs, data, len); return true;
 	default: t_conn_end(c, true); return true;
 	}
 }
