@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What happens to the daemon itself. */
 #include "faults.h"
+#include "starve.h"
 #include "world.h"
 
 #include <umpio/base/units.h>
@@ -41,7 +42,23 @@ static void policy_begin(struct world_fault *f)
 	mpdev_set_options(f->world->dev, &options);
 }
 
+static void starve_begin(struct world_fault *f)
+{
+	unsigned percent = 1 + (unsigned)(f->plan->dice % 60);
+
+	fault_say(f, "%u%% for %llu ms", percent,
+		(unsigned long long)(f->plan->lasts / NS_PER_MS));
+	f->world->starved = true;
+	starve(f->world->near, &f->world->rng, percent);
+}
+
+static void starve_end(struct world_fault *f)
+{
+	starve(f->world->near, &f->world->rng, 0);
+}
+
 const struct fault_kind faults_host[] = {
+	{"no memory", 4, 10, 3000, NULL, starve_begin, starve_end},
 	{"pause", 4, 0, 0, NULL, pause_begin, NULL},
 	{"disabled", 3, 10, 8000, NULL, disable_begin, disable_end},
 	{"policy", 2, 0, 0, NULL, policy_begin, NULL},

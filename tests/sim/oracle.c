@@ -23,6 +23,7 @@ struct cell {
 	struct floor acked; /* by acknowledgement alone */
 	uint64_t durable;   /* what is older must not come back */
 	uint64_t zeroed;    /* when the last zeroes were submitted */
+	uint64_t trimmed;   /* and the last trim */
 	uint32_t medium;    /* whose value the medium holds */
 };
 
@@ -73,7 +74,7 @@ uint32_t oracle_begin(
 
 	if (o->nops == o->room) {
 		o->room *= 2;
-		o->ops = realloc(o->ops, o->room * sizeof *o->ops);
+		o->ops = reallocarray(o->ops, o->room, sizeof *o->ops);
 		if (!o->ops)
 			abort();
 	}
@@ -81,6 +82,8 @@ uint32_t oracle_begin(
 	*op = (struct op){++o->tick, NEVER, first, count, (uint8_t)kind};
 	for (uint32_t i = 0; zeroes(op) && i < count; i++)
 		o->cell[first + i].zeroed = op->begin;
+	for (uint32_t i = 0; kind == ORACLE_TRIM && i < count; i++)
+		o->cell[first + i].trimmed = op->begin;
 	return o->nops++;
 }
 
@@ -93,23 +96,30 @@ void oracle_fill(const struct oracle *o, uint32_t number, void *data)
 		stamp_fill(p, o->grain, number, op->first + i);
 }
 
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 /* When the value that the cell is said to hold was submitted; 0 (with `*known`
- * false) when it was never written there. */
+ * false) when it was never written there. A trim leaves anything that was there
+ * before. */
 static uint64_t birth_of(
 	const struct oracle *o, uint32_t cell, uint32_t value, bool *known)
 {
+	const struct cell *c = &o->cell[cell];
 	const struct op *op;
 
 	*known = true;
 	if (value == STAMP_ZERO)
-		return o->cell[cell].zeroed;
+		return later(c->zeroed, c->trimmed);
 	*known = value < o->nops;
 	if (!*known)
 		return 0;
 	op = &o->ops[value];
 	*known = op->kind == ORACLE_WRITE && cell >= op->first &&
 		 cell - op->first < op->count;
-	return *known ? op->begin : 0;
+	return *known ? later(op->begin, c->trimmed) : 0;
 }
 
 static uint64_t oldest(struct oracle *o)
@@ -150,7 +160,7 @@ static void saw_cell(
 		return;
 	}
 	if (value != STAMP_ZERO && !is_gone(o, read, c->medium, value))
-		floor_raise(&c->seen, o->tick, birth, oldest(o));
+		floor_raise(&c->seen, o->tick, o->ops[value].begin, oldest(o));
 }
 
 void oracle_saw(struct oracle *o, uint32_t number, const void *data)

@@ -27,7 +27,7 @@ enum oracle_op {
 	ORACLE_READ,
 	ORACLE_WRITE,
 	ORACLE_ZERO,
-	ORACLE_TRIM, /* zeroes, or not */
+	ORACLE_TRIM, /* zeroes, or anything that was there */
 	ORACLE_FLUSH,
 };
 

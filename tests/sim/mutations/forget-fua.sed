@@ -1,0 +1,3 @@
+# A FUA write is a plain one.
+# FILE mpio/plan.c
+s/return r->blk->flags & BLK_FUA && r->dev->facts.write_cache;/return false \&\& r->dev->facts.write_cache;/

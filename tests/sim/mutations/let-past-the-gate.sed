@@ -1,0 +1,3 @@
+# What waits for the target's cache to be made good starts in the reverse order.
+# FILE mpio/request.c
+s/before = TAILQ_LAST\(gated, request_list\)/before = NULL/

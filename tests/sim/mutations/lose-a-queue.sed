@@ -1,0 +1,3 @@
+# What a dead path had is not sent again.
+# FILE mpio/io.c
+s/\telse\n\t\tio_submit\(io\);\n\}/\telse if (!v.path_dying)\n\t\tio_submit(io);\n}/

@@ -1,0 +1,3 @@
+# ExpStatSN moves past a status that has not come.
+# FILE daemon/iscsi/statsn.c
+s/(void statsn_settle\([^{]*\{)/\1\n\tw->exp = sn_max(w->exp, sn + 1);\n\treturn;/

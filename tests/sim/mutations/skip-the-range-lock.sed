@@ -1,0 +1,3 @@
+# Overlapping writes do not wait for each other.
+# FILE mpio/rangelock.c
+s/range->blockers = lock->total \? count\(lock, range\) : 0;/range->blockers = lock->total \&\& count(lock, range) > 1000;/

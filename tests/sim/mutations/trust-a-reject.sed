@@ -1,0 +1,3 @@
+# A command whose tag a Reject names is called done.
+# FILE daemon/iscsi/reject.c
+s/cure == UNDONE \? PATH_NOT_SENT : PATH_UNKNOWN,\n\s*-EREMOTEIO\)/PATH_DONE, 0)/

