@@ -402,11 +402,17 @@ static void faulty_close(struct stream *s, bool abort)
 	faulty_free(f);
 }
 
+static bool faulty_hung_up(const struct stream *s)
+{
+	return stream_hung_up(((const struct faulty *)s)->inner);
+}
+
 static const struct stream_ops faulty_ops = {
 	.readv = faulty_readv,
 	.writev = faulty_writev,
 	.want = faulty_want,
 	.close = faulty_close,
+	.hung_up = faulty_hung_up,
 };
 
 /*

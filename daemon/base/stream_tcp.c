@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <umpio/loop.h>
 #include <umpio/stream.h>
@@ -65,11 +66,22 @@ static void sock_close(struct stream *s, bool abort)
 	free(sock);
 }
 
+static bool sock_hung_up(const struct stream *s)
+{
+	struct pollfd p = {
+		.fd = ((const struct sock *)s)->fd,
+		.events = POLLRDHUP,
+	};
+
+	return poll(&p, 1, 0) > 0;
+}
+
 static const struct stream_ops sock_ops = {
 	.readv = sock_readv,
 	.writev = sock_writev,
 	.want = sock_want,
 	.close = sock_close,
+	.hung_up = sock_hung_up,
 };
 
 /* What is not asked for any more after the first callback is not told. */

@@ -278,10 +278,17 @@ void nbds_client_kick(struct nbds_client *c)
 	loop_post(c->loop, &c->turn);
 }
 
+/* A client that has gone meanwhile may have come back over another connection,
+ * and written newer data there: what it left here unread must not follow them.
+ */
 static void resume(struct nbds_client *c)
 {
 	int err;
 
+	if (stream_hung_up(pump_stream(c->pump))) {
+		nbds_client_event(c, NBDS_EV_CUT);
+		return;
+	}
 	c->blocked = false;
 	err = parse(c);
 	if (err)

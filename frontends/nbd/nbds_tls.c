@@ -265,11 +265,17 @@ static void tls_close(struct stream *s, bool abort)
 	free(t);
 }
 
+static bool tls_hung_up(const struct stream *s)
+{
+	return stream_hung_up(((const struct tls_stream *)s)->inner);
+}
+
 static const struct stream_ops tls_ops = {
 	.readv = tls_readv,
 	.writev = tls_writev,
 	.want = tls_want,
 	.close = tls_close,
+	.hung_up = tls_hung_up,
 };
 
 static void on_more(void *arg)

@@ -31,6 +31,7 @@ struct stream_ops {
 	ssize_t (*writev)(struct stream *s, const struct iovec *iov, int n);
 	void (*want)(struct stream *s, bool read, bool write);
 	void (*close)(struct stream *s, bool abort);
+	bool (*hung_up)(const struct stream *s);
 };
 
 /* The head of every implementation's own struct. */
@@ -59,6 +60,13 @@ static inline ssize_t stream_writev(
 	struct stream *s, const struct iovec *iov, int n)
 {
 	return s->ops->writev(s, iov, n);
+}
+
+/* True when the peer has ended its side. What it wrote before may still wait to
+ * be read; whether that is worth anything is the reader's to know. */
+static inline bool stream_hung_up(const struct stream *s)
+{
+	return s->ops->hung_up(s);
 }
 
 /* Both end the stream and free it; no callback follows. close() lets the

@@ -440,11 +440,20 @@ static void end_close(struct stream *s, bool abort)
 	free(c);
 }
 
+static bool end_hung_up(const struct stream *s)
+{
+	const struct pipe *p = in_of((const struct end *)s);
+	uint64_t now = t_world_now();
+
+	return p->fin_due <= now || p->reset_due <= now;
+}
+
 static const struct stream_ops end_ops = {
 	.readv = end_readv,
 	.writev = end_writev,
 	.want = end_want,
 	.close = end_close,
+	.hung_up = end_hung_up,
 };
 
 static struct end *end_new(struct conn *c, unsigned side, struct loop *loop)

@@ -246,6 +246,28 @@ Test(client, vanishes_with_requests_in_flight)
 	cr_assert_eq(buf_pool_used(loop_pool(w.loop)), 0);
 }
 
+/* It may be back by then, and have written newer data. */
+Test(client, vanishes_with_requests_unread)
+{
+	static const uint8_t data[512];
+
+	peer_go(&p, &w, false);
+	t_blkdev_hold(w.ram, true);
+	w.server->limits.requests = 1;
+	cmd_send(&p, 0, NBD_CMD_READ, 1, 0, 512);
+	for (uint64_t i = 2; i < 5; i++) {
+		cmd_send(&p, 0, NBD_CMD_WRITE, i, 0, sizeof data);
+		peer_send(&p, data, sizeof data);
+	}
+	cr_assert_eq(inflight(), 1);
+	peer_close(&p);
+	world_run(&w, NS_PER_MS);
+	t_blkdev_hold(w.ram, false);
+	world_run(&w, NS_PER_MS);
+	cr_assert_eq(t_blkdev_counts(w.ram)->ops[BLK_WRITE], 0);
+	cr_assert_eq(nbds_server_clients(w.server), 0);
+}
+
 Test(client, vanishes_within_a_payload)
 {
 	peer_go(&p, &w, false);
