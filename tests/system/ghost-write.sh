@@ -26,7 +26,8 @@ serve() { # NAME ADDRESS
 }
 serve a "$A1"
 serve b "$A2"
-umpiod_start --policy failover -o hold-down=no -o marginal=no --nbd "unix:$NBD_SOCKET" \
+umpiod_start --policy failover -o hold-down=no -o marginal=no \
+	-o failover-time=30s --nbd "unix:$NBD_SOCKET" \
 	"iscsi://$A1/$IQN.a/1" "iscsi://$A2/$IQN.b/1"
 
 write() { # PATTERN OFFSET BYTES
