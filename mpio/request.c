@@ -76,6 +76,22 @@ static bool needs_sync(const struct request *r)
 	       !(blk->op == BLK_WRITE && r->dev->facts.dpofua);
 }
 
+/* It writes what it has read beside its own data. */
+static bool merges(const struct request *r)
+{
+	const struct blk_req *blk = r->blk;
+	uint32_t size = r->dev->info.block_size;
+
+	return (blk->op == BLK_WRITE || blk->op == BLK_ZERO) &&
+	       (blk->offset % size || blk->len % size);
+}
+
+/* A change that must know that the cache is whole. */
+static bool needs_trust(const struct request *r)
+{
+	return needs_sync(r) || merges(r);
+}
+
 static bool is_shut(const struct request *r)
 {
 	uint8_t gate = r->dev->gate;
@@ -98,15 +114,16 @@ static void wait_at_gate(struct request *r)
 }
 
 /* What a reset under way makes doubtful: a read may have seen what was there
- * before the lost writes, and a flush in the end says nothing of a write whose
- * data were lost in between. */
+ * before the lost writes, and so may a change of a part of a block, which would
+ * write it again; and a flush in the end says nothing of a write whose data
+ * were lost in between. */
 static bool must_redo(const struct request *r)
 {
 	if (r->replay || r->err || r->redone == REDO_MAX)
 		return false;
 	if (!changes(r->blk))
 		return r->epoch != r->dev->suspect.epoch;
-	return needs_sync(r);
+	return needs_trust(r);
 }
 
 static void stop_running(struct request *r)
@@ -314,7 +331,7 @@ static void begin(struct request *r)
 {
 	struct suspect *s = &r->dev->suspect;
 
-	if (r->dev->gate & GATE_SYNC && needs_sync(r)) {
+	if (r->dev->gate & GATE_SYNC && needs_trust(r)) {
 		wait_at_gate(r);
 		return;
 	}
