@@ -56,4 +56,7 @@ uint32_t oracle_executed(
  * acknowledged writes that were not flushed may be gone. */
 void oracle_power_cut(struct oracle *o, const void *data, bool forgive);
 
+/* The device has said that what was not flushed may be gone. */
+void oracle_forgive(struct oracle *o);
+
 #endif

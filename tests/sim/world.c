@@ -108,11 +108,13 @@ static void on_ready(void *arg)
 
 static void on_event(void *arg, int path, const char *event, const char *reason)
 {
+	struct world *w = arg;
 	char text[256];
 
-	(void)arg;
 	snprintf(text, sizeof text, "%s: %s", event, reason);
 	trace_text(TRACE_EVENT, path, text);
+	if (strcmp(event, "cache-lost") == 0)
+		oracle_forgive(w->oracle);
 }
 
 static void on_hopeless(void *arg, const char *reason)
