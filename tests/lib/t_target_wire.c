@@ -318,10 +318,11 @@ static long pdu_cut(struct t_conn *c, uint8_t *p, size_t have)
 	total = head + (c->header_digest ? 4 : 0) + ((len + 3) & ~3ul) +
 		(c->data_digest && len > 0 ? 4 : 0);
 	if (len > limit) {
-		t_violation(c->target,
-			"opcode %#x: %zu bytes of data in a "
-			"PDU, the limit is %u",
-			p[0], len, limit);
+		if (!c->target->noisy)
+			t_violation(c->target,
+				"opcode %#x: %zu bytes of data in a "
+				"PDU, the limit is %u",
+				p[0], len, limit);
 		return -1;
 	}
 	if (have < total)
