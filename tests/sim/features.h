@@ -11,7 +11,7 @@
 	X(FENCE, true,                                                         \
 		"a retried write is fenced: bytes of an aborted connection "   \
 		"may be delivered late")                                       \
-	X(RETAIN, true,                                                        \
+	X(RETAIN, false,                                                        \
 		"acknowledged writes that were not flushed survive a power "   \
 		"cut, or the next flush fails")
 

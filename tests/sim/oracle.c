@@ -159,8 +159,11 @@ static void saw_cell(
 			known ? "is overwritten" : "was never written there");
 		return;
 	}
-	if (value != STAMP_ZERO && !is_gone(o, read, c->medium, value))
-		floor_raise(&c->seen, o->tick, o->ops[value].begin, oldest(o));
+	/* What is under way may be lost with a cache and be done anew. */
+	if (value == STAMP_ZERO || is_gone(o, read, c->medium, value) ||
+		(!o->stable && o->ops[value].end == NEVER))
+		return;
+	floor_raise(&c->seen, o->tick, o->ops[value].begin, oldest(o));
 }
 
 void oracle_saw(struct oracle *o, uint32_t number, const void *data)
@@ -225,7 +228,7 @@ static void execute_cell(struct oracle *o, uint32_t cell, uint32_t value)
 	if (value == c->medium)
 		return;
 	birth = birth_of(o, cell, value, &known);
-	if (!known || birth < floor_at(&c->seen, o->tick))
+	if (!known || birth < floor_at(&c->acked, o->tick))
 		check_fail(INVARIANT_STALE,
 			"the medium's cell %u turned from #%u to %s #%u, which "
 			"%s",
