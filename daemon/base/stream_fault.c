@@ -407,12 +407,18 @@ static bool faulty_hung_up(const struct stream *s)
 	return stream_hung_up(((const struct faulty *)s)->inner);
 }
 
+static bool faulty_reachable(const struct stream *s, char *why, size_t size)
+{
+	return stream_reachable(((const struct faulty *)s)->inner, why, size);
+}
+
 static const struct stream_ops faulty_ops = {
 	.readv = faulty_readv,
 	.writev = faulty_writev,
 	.want = faulty_want,
 	.close = faulty_close,
 	.hung_up = faulty_hung_up,
+	.reachable = faulty_reachable,
 };
 
 /*

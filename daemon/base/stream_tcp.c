@@ -2,6 +2,8 @@
 /* Streams over TCP and unix sockets. */
 #include "stream_tcp.h"
 
+#include "reach.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -76,12 +78,25 @@ static bool sock_hung_up(const struct stream *s)
 	return poll(&p, 1, 0) > 0;
 }
 
+static bool sock_reachable(const struct stream *s, char *why, size_t size)
+{
+	const struct sock *sock = (const struct sock *)s;
+	int device = 0;
+	socklen_t len = sizeof device;
+
+	if (getsockopt(sock->fd, SOL_SOCKET, SO_BINDTOIFINDEX, &device, &len) <
+		0)
+		device = 0;
+	return reach(&s->local, &s->peer, (unsigned)device, why, size);
+}
+
 static const struct stream_ops sock_ops = {
 	.readv = sock_readv,
 	.writev = sock_writev,
 	.want = sock_want,
 	.close = sock_close,
 	.hung_up = sock_hung_up,
+	.reachable = sock_reachable,
 };
 
 /* What is not asked for any more after the first callback is not told. */

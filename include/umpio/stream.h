@@ -12,6 +12,7 @@
 #define UMPIO_STREAM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -32,6 +33,8 @@ struct stream_ops {
 	void (*want)(struct stream *s, bool read, bool write);
 	void (*close)(struct stream *s, bool abort);
 	bool (*hung_up)(const struct stream *s);
+	/* NULL: it cannot be known. */
+	bool (*reachable)(const struct stream *s, char *why, size_t size);
 };
 
 /* The head of every implementation's own struct. */
@@ -67,6 +70,15 @@ static inline ssize_t stream_writev(
 static inline bool stream_hung_up(const struct stream *s)
 {
 	return s->ops->hung_up(s);
+}
+
+/* False when this host knows that what is written cannot get to the peer any
+ * more: a link is down, a route is gone. `why` is a line that says so. To be
+ * asked when links have changed (link.h). */
+static inline bool stream_reachable(
+	const struct stream *s, char *why, size_t size)
+{
+	return !s->ops->reachable || s->ops->reachable(s, why, size);
 }
 
 /* Both end the stream and free it; no callback follows. close() lets the

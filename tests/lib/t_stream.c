@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <umpio/loop.h>
@@ -448,12 +449,22 @@ static bool end_hung_up(const struct stream *s)
 	return p->fin_due <= now || p->reset_due <= now;
 }
 
+static bool end_reachable(const struct stream *s, char *why, size_t size)
+{
+	const struct end *e = (const struct end *)s;
+
+	if (e->conn->wire->cut_off)
+		snprintf(why, size, "the link to it is down (wire)");
+	return !e->conn->wire->cut_off;
+}
+
 static const struct stream_ops end_ops = {
 	.readv = end_readv,
 	.writev = end_writev,
 	.want = end_want,
 	.close = end_close,
 	.hung_up = end_hung_up,
+	.reachable = end_reachable,
 };
 
 static struct end *end_new(struct conn *c, unsigned side, struct loop *loop)

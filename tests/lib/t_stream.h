@@ -39,7 +39,8 @@ struct t_wire_way {
 
 struct t_wire {
 	struct t_wire_way way[2];
-	bool refuse; /* connections are refused, -ECONNREFUSED */
+	bool refuse;  /* connections are refused, -ECONNREFUSED */
+	bool cut_off; /* what stream_reachable() denies; bytes still pass */
 };
 
 /* The wire to `at`, made when it is asked for first; lives with the world. */
