@@ -145,6 +145,8 @@ static void unit_end(void *arg)
 	unit_drop_servers(u);
 	for (unsigned i = 0; i < u->plan->nfuse; i++)
 		fblk_free(u->fuse[i].fblk);
+	if (u->dev)
+		worker_links_remove(u->worker, &u->links);
 	mpdev_free(u->dev);
 	u->dev = NULL;
 	u->gone.done = gone_done;
@@ -197,6 +199,13 @@ static int unit_listen(struct unit *u)
 	return 0;
 }
 
+static void on_links_changed(void *arg)
+{
+	struct unit *u = arg;
+
+	mpdev_links_changed(u->dev);
+}
+
 static void start_work(struct job *job)
 {
 	struct unit *u = UNIT_OF(job, start);
@@ -207,10 +216,14 @@ static void start_work(struct job *job)
 		return;
 	u->dev = mpdev_new(worker_loop(u->worker), plan->name, &plan->device,
 		&unit_device_events, u);
-	if (u->dev)
+	if (!u->dev) {
+		u->start_err = -ENOMEM;
+		snprintf(u->why, sizeof u->why, "out of memory");
 		return;
-	u->start_err = -ENOMEM;
-	snprintf(u->why, sizeof u->why, "out of memory");
+	}
+	u->links.changed = on_links_changed;
+	u->links.arg = u;
+	worker_links_add(u->worker, &u->links);
 }
 
 static void start_done(struct job *job)

@@ -26,6 +26,7 @@ struct unit {
 	void *arg;
 
 	struct mpdev *dev; /* the worker's, from here */
+	struct worker_links links;
 	struct nbds_server **servers;
 	struct unit_fuse *fuse;
 	unsigned busy_frontends;

@@ -4,12 +4,34 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <umpio/link.h>
 
 struct worker {
 	struct loop *control;
 	struct loop *loop;
 	pthread_t thread;
+	struct link_watch *watch; /* NULL: nobody tells us */
+	TAILQ_HEAD(, worker_links) links;
 };
+
+static void links_changed(void *arg)
+{
+	struct worker *w = arg;
+	struct worker_links *l;
+
+	TAILQ_FOREACH (l, &w->links, entry)
+		l->changed(l->arg);
+}
+
+void worker_links_add(struct worker *w, struct worker_links *l)
+{
+	TAILQ_INSERT_TAIL(&w->links, l, entry);
+}
+
+void worker_links_remove(struct worker *w, struct worker_links *l)
+{
+	TAILQ_REMOVE(&w->links, l, entry);
+}
 
 static void *worker_main(void *arg)
 {
@@ -40,14 +62,17 @@ struct worker *worker_new(struct loop *control)
 	if (!w)
 		return NULL;
 	w->control = control;
+	TAILQ_INIT(&w->links);
 	w->loop = loop_new();
 	if (!w->loop)
 		goto no_loop;
+	w->watch = link_watch_new(w->loop, links_changed, w);
 	if (worker_spawn(w) < 0)
 		goto no_thread;
 	return w;
 
 no_thread:
+	link_watch_free(w->watch);
 	loop_free(w->loop);
 no_loop:
 	free(w);
@@ -60,6 +85,7 @@ void worker_free(struct worker *w)
 		return;
 	loop_stop(w->loop);
 	pthread_join(w->thread, NULL);
+	link_watch_free(w->watch);
 	loop_free(w->loop);
 	free(w);
 }

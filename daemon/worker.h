@@ -28,6 +28,16 @@ void worker_free(struct worker *worker);
 
 struct loop *worker_loop(struct worker *worker);
 
+/* Whoever is told, on the worker's loop, that links of this host have changed;
+ * embedded in its owner. Both calls from the worker's thread. */
+struct worker_links {
+	loop_fn *changed;
+	void *arg;
+	TAILQ_ENTRY(worker_links) entry; /* private */
+};
+void worker_links_add(struct worker *worker, struct worker_links *links);
+void worker_links_remove(struct worker *worker, struct worker_links *links);
+
 /* From the control thread: work(job) there, then done(job) here. Jobs keep
  * their order. */
 void worker_run(struct worker *worker, struct job *job);

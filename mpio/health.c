@@ -125,6 +125,14 @@ static void fail(struct mpath *mp, const char *what, uint64_t ns)
 	mpath_fail(mp, reason);
 }
 
+static void tell_suspected(struct mpath *mp, const char *why)
+{
+	if (mp->health.told)
+		return;
+	mp->health.told = true;
+	notice_event(mp->dev, mp->id, EVENT_PATH_SUSPECTED, why);
+}
+
 static void suspect(struct mpath *mp, uint64_t silent)
 {
 	char text[80];
@@ -133,12 +141,9 @@ static void suspect(struct mpath *mp, uint64_t silent)
 	ask(mp);
 	mp->health.suspected = true;
 	mp->health.probed = now_of(mp);
-	if (mp->health.told)
-		return;
-	mp->health.told = true;
 	snprintf(text, sizeof text, "last byte %llu ms ago",
 		(unsigned long long)(silent / NS_PER_MS));
-	notice_event(mp->dev, mp->id, EVENT_PATH_SUSPECTED, text);
+	tell_suspected(mp, text);
 }
 
 /* After a pause of ours the path is as good as just suspected: whatever was to
@@ -325,6 +330,14 @@ static void check_idle(struct mpath *mp, uint64_t now)
 	h->check_due = now + h->check_every;
 }
 
+void health_doubt(struct mpath *mp, const char *why)
+{
+	if (!mp->health.checking)
+		check(mp, now_of(mp));
+	tell_suspected(mp, why);
+	health_poke(mp->dev);
+}
+
 /*
  * The timer
  */
@@ -383,6 +396,8 @@ static void look(void *arg)
 
 	if (now > dev->health.due && now - dev->health.due > PAUSE)
 		dev->health.woke = now;
+	if (dev->health.cut_off)
+		mpdev_links_changed(dev);
 	TAILQ_FOREACH (mp, &dev->paths, link) {
 		if (!is_judged(mp))
 			continue;
@@ -421,7 +436,10 @@ void health_begin(struct mpath *mp)
 	h->checking = h->suspected = h->told = false;
 	h->check_every = CHECK_BUSY;
 	h->check_due = now_of(mp) + CHECK_BUSY;
+	h->cut_off[0] = '\0';
 	arm(mp->dev);
+	if (mp->dev->health.cut_off)
+		set_timer(mp->dev, now_of(mp));
 }
 
 /* With the timer set as it is for the first of many, the others cost a list

@@ -35,6 +35,7 @@ struct health {
 	uint64_t due;  /* when it is set for; UINT64_MAX: it is not */
 	uint64_t woke; /* we did not run before it: that time does not count */
 	uint64_t used; /* the last command */
+	bool cut_off;  /* so is a path that is kept, as of the last look */
 };
 
 /* Of a path. */
@@ -49,7 +50,8 @@ struct mpath_health {
 	unsigned checks;
 	bool checking; /* the check is not answered */
 	bool suspected;
-	bool told; /* of it, since a command was last answered */
+	bool told;         /* of it, since a command was last answered */
+	char cut_off[100]; /* why it cannot be reached; empty: it can */
 
 	struct path_cmd ask; /* TEST UNIT READY */
 	bool asked;          /* it is under way */
@@ -65,6 +67,10 @@ void health_begin(struct mpath *mp);
 
 /* Something has changed: the next look may be sooner. */
 void health_poke(struct mpdev *dev);
+
+/* There is reason to doubt that the path, which is active, is still there: it
+ * is asked, and from now on it owes an answer. */
+void health_doubt(struct mpath *mp, const char *why);
 
 /* Whether another path could carry on in place of this one. */
 bool health_has_other(const struct mpath *mp);

@@ -177,6 +177,11 @@ static uint64_t op_heard(const struct path *path)
 	return heard;
 }
 
+static bool op_links_changed(struct path *path, char *why, size_t size)
+{
+	return session_links_changed(&of(path)->session, why, size);
+}
+
 /* SAM-5 4.7.5, 4.7.6: peripheral device and flat space addressing. */
 static unsigned lun_number(const uint8_t lun[8])
 {
@@ -233,6 +238,7 @@ static const struct path_ops path_ops = {
 	.fence = op_fence,
 	.probe = op_probe,
 	.heard = op_heard,
+	.links_changed = op_links_changed,
 	.facts = op_facts,
 	.counters = op_counters,
 	.fault = op_fault,

@@ -172,6 +172,9 @@ void session_stop(struct session *s, bool now);
 void session_submit(struct session *s, struct path_cmd *cmd);
 void session_abort(struct session *s, struct path_cmd *cmd);
 
+/* links.c: as path_links_changed(). */
+bool session_links_changed(struct session *s, char *why, size_t size);
+
 /* A Text Request in full feature phase; with the TTT and LUN of `next` (a Text
  * Response) it goes on, with NULL it begins. `data` must live until the
  * response comes. */

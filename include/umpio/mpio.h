@@ -169,6 +169,11 @@ int mpdev_pr(struct mpdev *dev, struct mpio_pr *pr);
  * changed. */
 int mpdev_set_options(struct mpdev *dev, const struct mpdev_options *options);
 
+/* Links of this host have changed (link.h). A path whose target cannot be
+ * reached any more fails at once, when another one can carry on; else it is
+ * suspected, and kept as the last path is. */
+void mpdev_links_changed(struct mpdev *dev);
+
 /* `umpio abort`: what is held for want of a path fails with -EIO now, and so
  * does what follows until a path is active again. 0, or -EINVAL when a path is
  * active. */

@@ -161,6 +161,8 @@ struct path_ops {
 	void (*fence)(struct path *path, struct path_fence *fence);
 	void (*probe)(struct path *path);
 	uint64_t (*heard)(const struct path *path);
+	/* NULL: it cannot be known. */
+	bool (*links_changed)(struct path *path, char *why, size_t size);
 	void (*facts)(const struct path *path, struct path_facts *facts);
 	void (*counters)(
 		const struct path *path, struct path_counters *counters);
@@ -225,6 +227,15 @@ static inline void path_probe(struct path *p)
 static inline uint64_t path_heard(const struct path *p)
 {
 	return p->ops->heard(p);
+}
+
+/* Links of this host have changed. False: the path is up, and nothing can get
+ * to its target from here any more; `why` is a line that says so. What the
+ * owner makes of that is its own affair. A path of several connections goes on
+ * over those that still can, and gives up the others. */
+static inline bool path_links_changed(struct path *p, char *why, size_t size)
+{
+	return !p->ops->links_changed || p->ops->links_changed(p, why, size);
 }
 
 static inline void path_facts(const struct path *p, struct path_facts *f)

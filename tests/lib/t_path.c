@@ -248,6 +248,16 @@ static void probe(struct path *path)
 		tp->heard = loop_now(tp->loop);
 }
 
+static bool links_changed(struct path *path, char *why, size_t size)
+{
+	const struct t_path *tp = of(path);
+
+	if (!tp->up || !tp->cut_off)
+		return true;
+	snprintf(why, size, "the link to it is down (t0)");
+	return false;
+}
+
 static uint64_t heard(const struct path *path)
 {
 	return ((const struct t_path *)path)->heard;
@@ -311,6 +321,7 @@ static const struct path_ops ops = {
 	.abort = abort_one,
 	.probe = probe,
 	.heard = heard,
+	.links_changed = links_changed,
 	.facts = facts,
 	.counters = counters,
 	.free = path_is_freed,

@@ -37,6 +37,7 @@ struct t_path {
 			  * t_path_go() */
 	bool dead;       /* that one stays too; pings are answered */
 	bool silent;     /* nothing comes back */
+	bool cut_off;    /* what path_links_changed() denies while it is up */
 	bool deaf;       /* an abort has no effect */
 	unsigned drop;   /* so many reads and writes are lost */
 	bool stopped;    /* a start hangs; t_path_continue() */

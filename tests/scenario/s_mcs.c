@@ -377,12 +377,17 @@ Test(mcs, s099_a_connection_that_stalls_is_recovered)
 
 /* The session asks nothing by itself: its owner judges the path, and the one
  * connection that is silent while another one is not is judged here. */
-static void owner_judges(unsigned connections)
+static void owner_will_judge(unsigned connections)
 {
 	s_many(connections);
 	W.config.timeouts.ping_interval = W.config.timeouts.ping = 0;
 	W.config.timeouts.suspect = NS_PER_S;
 	W.config.timeouts.stalled = 2 * NS_PER_S;
+}
+
+static void owner_judges(unsigned connections)
+{
+	owner_will_judge(connections);
 	s_up();
 	s_wait_connections(connections);
 }
@@ -439,4 +444,52 @@ Test(mcs, s099_all_of_them)
 	s_expect_all_good(1);
 	cr_assert_eq(s_counters().connection_recoveries, 0);
 	s_end();
+}
+
+static void accept_second(void *arg, struct stream *s)
+{
+	(void)arg;
+	t_target_accept(W.target, s, 1);
+}
+
+/* A link of our own host that carries one of two connections: that one is
+ * recovered at once, and the path goes on over the other. */
+Test(mcs, s099_a_connection_whose_link_goes_down)
+{
+	struct stream_listener *second;
+	struct addr at;
+	char why[100] = "";
+	uint64_t began;
+	int err;
+
+	owner_will_judge(2);
+	W.config.nportals = 2;
+	W.config.portals[1] = (struct endpoint){"127.0.0.2", 3260};
+	s_start();
+	at = t_addr("127.0.0.2:3260");
+	second = stream_listen(W.loop, &at, 0, accept_second, NULL, &err);
+	cr_assert(second);
+	cr_assert(s_try());
+	s_wait_connections(2);
+	cr_assert_eq(t_wire_connections(&at), 1);
+	cr_assert(path_links_changed(W.path, why, sizeof why));
+	s_submit(32, 5);
+	t_wire_at(&at)->way[T_OUT].blackhole = true;
+	t_wire_at(&at)->cut_off = t_wire_at(&at)->refuse = true;
+	began = loop_now(W.loop);
+	cr_assert(path_links_changed(W.path, why, sizeof why));
+	s_expect_all_good(32);
+	cr_assert_lt(loop_now(W.loop) - began, NS_PER_S);
+	s_verify(32, 5);
+	cr_assert_eq(s_counters().connection_recoveries, 1);
+	/* No other one is left: the session is not ended by itself. */
+	W.wire->cut_off = true;
+	cr_assert_not(path_links_changed(W.path, why, sizeof why));
+	cr_assert_str_eq(why, "the link to it is down (wire)");
+	s_pass(100);
+	cr_assert_eq(W.downs, 0);
+	cr_assert_geq(s_connections(), 1);
+	W.wire->cut_off = false;
+	stream_listener_free(second);
+	s_end_with_breach();
 }

@@ -12,7 +12,8 @@ X(PATH_UP, "path-up",
 	"a path is active, for the first time or again: it is logged in, and "
 	"leads to the right LUN")
 X(PATH_SUSPECTED, "path-suspected",
-	"a path that owes an answer is silent, and is asked for a sign of life")
+	"a path that owes an answer is silent, or is the last one and its "
+	"link is down; it is asked for a sign of life")
 X(PATH_FAILED, "path-failed",
 	"a path carries no I/O any more, or could not be brought up")
 X(PATH_MISMATCHED, "path-mismatched",
