@@ -24,7 +24,7 @@ static const struct {
 } cases[] = {
 	{0x00, 0, OK, 0, 0},
 	{0x04, 0, OK, 0, 0},
-	{0x08, 0, WAIT, -EIO, 0},
+	{0x08, 0, WAIT, -EIO, F(QUEUE_FULL)},
 	{0x18, 0, FAIL, -EBADE, F(RESERVATION)},
 	{0x28, 0, WAIT, -EIO, F(QUEUE_FULL)},
 	{0x30, 0, ELSEWHERE, -EIO, 0},
@@ -33,7 +33,7 @@ static const struct {
 	{0xff, 0, ELSEWHERE, -EIO, 0},
 	/* sense counts with CHECK CONDITION alone */
 	{0x00, 0x031100, OK, 0, 0},
-	{0x08, 0x031100, WAIT, -EIO, 0},
+	{0x08, 0x031100, WAIT, -EIO, F(QUEUE_FULL)},
 
 	{2, 0x000000, HERE, -EIO, 0},
 	{2, 0x010b01, OK, 0, F(RECOVERED)},
