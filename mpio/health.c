@@ -437,6 +437,7 @@ void health_begin(struct mpath *mp)
 	h->check_every = CHECK_BUSY;
 	h->check_due = now_of(mp) + CHECK_BUSY;
 	h->cut_off[0] = '\0';
+	h->unlinked = false;
 	arm(mp->dev);
 	if (mp->dev->health.cut_off)
 		set_timer(mp->dev, now_of(mp));

@@ -52,6 +52,7 @@ struct mpath_health {
 	bool suspected;
 	bool told;         /* of it, since a command was last answered */
 	char cut_off[100]; /* why it cannot be reached; empty: it can */
+	bool unlinked;     /* it was so, and has not been active since */
 
 	struct path_cmd ask; /* TEST UNIT READY */
 	bool asked;          /* it is under way */

@@ -6,7 +6,13 @@
  */
 #include "mpdev.h"
 
+#include <umpio/base/units.h>
+#include <umpio/loop.h>
 #include <umpio/mpio.h>
+
+/* A path that was cut off is tried again with each change, but not more often:
+ * which change brings its link back cannot be told. */
+#define TRY_EVERY NS_PER_S
 
 static bool is_up(const struct mpath *mp)
 {
@@ -38,6 +44,21 @@ static bool one_can_carry_on(const struct mpdev *dev)
 	return false;
 }
 
+static void try_sooner(struct mpath *mp)
+{
+	uint64_t now = loop_now(mp->dev->loop);
+	uint64_t at = mp->started_at + TRY_EVERY;
+
+	if (mp->phase != PHASE_BACKOFF || !mp->health.unlinked)
+		return;
+	if (at < mp->slow_until)
+		at = mp->slow_until;
+	if (at >= mp->start_at)
+		return;
+	mp->start_at = at;
+	loop_timer_set(mp->timer, at > now ? at - now : 0);
+}
+
 void mpdev_links_changed(struct mpdev *dev)
 {
 	struct mpath *mp;
@@ -48,8 +69,10 @@ void mpdev_links_changed(struct mpdev *dev)
 	others = one_can_carry_on(dev);
 	dev->health.cut_off = false;
 	TAILQ_FOREACH (mp, &dev->paths, link) {
+		try_sooner(mp);
 		if (!is_cut_off(mp))
 			continue;
+		mp->health.unlinked = true;
 		if (others) {
 			mpath_fail(mp, mp->health.cut_off);
 			mp->health.cut_off[0] = '\0';

@@ -166,6 +166,45 @@ Test(links, one_that_comes_up_carries_on)
 	bench_fini(&b);
 }
 
+/* Its back-off is longer by then; what harms nobody does not hurry it. */
+Test(links, a_change_has_it_tried_again)
+{
+	struct path_down nobody = {.cure = PATH_RETRY, .reason = "nobody"};
+	struct bench b;
+	unsigned starts;
+
+	bench_init(&b, 2, "failover", NULL);
+	bench_up(&b);
+	b.paths[0]->refusal = &nobody;
+	cut(b.paths[0]);
+	mpdev_links_changed(b.dev);
+	bench_run(&b, 120 * S);
+	starts = b.paths[0]->starts;
+	for (int i = 0; i < 100; i++) {
+		mpdev_links_changed(b.dev);
+		bench_run(&b, 100 * MS);
+	}
+	cr_assert_geq(b.paths[0]->starts, starts + 8);
+	cr_assert_leq(b.paths[0]->starts, starts + 12);
+	b.paths[0]->refusal = NULL;
+	mend(b.paths[0]);
+	mpdev_links_changed(b.dev);
+	bench_run(&b, 1100 * MS);
+	cr_assert_eq(bench_state(&b), MPDEV_UP);
+	/* One that failed otherwise has its own time. */
+	b.paths[1]->refusal = &nobody;
+	t_path_die(b.paths[1], PATH_UNKNOWN, false, "reset");
+	bench_run(&b, 120 * S);
+	starts = b.paths[1]->starts;
+	for (int i = 0; i < 100; i++) {
+		mpdev_links_changed(b.dev);
+		bench_run(&b, 100 * MS);
+	}
+	cr_assert_leq(b.paths[1]->starts, starts + 7);
+	b.paths[1]->refusal = NULL;
+	bench_fini(&b);
+}
+
 /* It stays the last one, and has its grace. */
 Test(links, the_grace_of_the_last_one_ends)
 {
