@@ -11,8 +11,9 @@
 #define PAGE           4096u
 
 struct buf_pool {
-	size_t keep, limit;
-	size_t used, kept, held;
+	struct buf_bounds *bounds;
+	struct share all, held;
+	size_t used, kept;
 	uint64_t gets;
 	struct buf *free[CLASSES];
 };
@@ -25,21 +26,23 @@ static size_t class_size(unsigned class)
 /* The smallest class that holds `size`; CLASSES when there is none. */
 static unsigned class_of(size_t size)
 {
-	unsigned class = 0;
+	unsigned class;
 
-	while (class < CLASSES && class_size(class) < size)
-		class ++;
-	return class;
+	if (size <= class_size(0))
+		return 0;
+	class = 64 - (unsigned)__builtin_clzll(size - 1) - CLASS_MIN_BITS;
+	return class < CLASSES ? class : CLASSES;
 }
 
-struct buf_pool *buf_pool_new(size_t keep, size_t limit)
+struct buf_pool *buf_pool_new(struct buf_bounds *bounds)
 {
 	struct buf_pool *pool = calloc(1, sizeof *pool);
 
 	if (!pool)
 		return NULL;
-	pool->keep = keep;
-	pool->limit = limit ? limit : SIZE_MAX;
+	pool->bounds = bounds;
+	pool->all.budget = &bounds->all;
+	pool->held.budget = &bounds->held;
 	return pool;
 }
 
@@ -64,18 +67,23 @@ size_t buf_pool_kept(const struct buf_pool *pool)
 
 size_t buf_pool_held(const struct buf_pool *pool)
 {
-	return pool->held;
+	return (size_t)pool->held.used;
+}
+
+bool buf_pool_can_hold(struct buf_pool *pool, size_t bytes)
+{
+	return share_has(&pool->held, bytes);
 }
 
 void buf_pool_hold(struct buf_pool *pool, size_t bytes)
 {
-	pool->held += bytes;
+	share_take(&pool->held, bytes);
 }
 
 void buf_pool_let_go(struct buf_pool *pool, size_t bytes)
 {
-	assert(pool->held >= bytes);
-	pool->held -= bytes;
+	assert((size_t)pool->held.used >= bytes);
+	share_give(&pool->held, bytes);
 }
 
 uint64_t buf_pool_gets(const struct buf_pool *pool)
@@ -85,6 +93,7 @@ uint64_t buf_pool_gets(const struct buf_pool *pool)
 
 static void destroy(struct buf *b)
 {
+	share_give(&b->pool->all, b->size);
 	free(b->data);
 	free(b);
 }
@@ -92,8 +101,13 @@ static void destroy(struct buf *b)
 static struct buf *create(struct buf_pool *pool, unsigned class)
 {
 	size_t size = class_size(class);
-	struct buf *b = malloc(sizeof *b);
+	struct buf *b;
 
+	if (!share_has(&pool->all, size))
+		buf_pool_trim(pool);
+	if (!share_has(&pool->all, size))
+		return NULL;
+	b = malloc(sizeof *b);
 	if (!b)
 		return NULL;
 	*b = (struct buf){.size = size, .class = class, .pool = pool};
@@ -102,6 +116,7 @@ static struct buf *create(struct buf_pool *pool, unsigned class)
 		free(b);
 		return NULL;
 	}
+	share_take(&pool->all, size);
 	return b;
 }
 
@@ -124,6 +139,8 @@ void buf_pool_trim(struct buf_pool *pool)
 	for (unsigned class = 0; class < CLASSES; class ++)
 		while ((b = pop(pool, class)))
 			destroy(b);
+	share_trim(&pool->all);
+	share_trim(&pool->held);
 }
 
 struct buf *buf_get(struct buf_pool *pool, size_t size)
@@ -131,7 +148,7 @@ struct buf *buf_get(struct buf_pool *pool, size_t size)
 	unsigned class = class_of(size);
 	struct buf *b;
 
-	if (class == CLASSES || class_size(class) > pool->limit - pool->used)
+	if (class == CLASSES)
 		return NULL;
 	b = pop(pool, class);
 	if (!b)
@@ -152,6 +169,12 @@ struct buf *buf_ref(struct buf *b)
 	return b;
 }
 
+static bool worth_keeping(const struct buf_pool *pool, size_t size)
+{
+	return pool->kept + size <= pool->bounds->keep &&
+	       share_left(&pool->all) >= pool->bounds->size / 2;
+}
+
 void buf_put(struct buf *b)
 {
 	struct buf_pool *pool;
@@ -163,7 +186,7 @@ void buf_put(struct buf *b)
 		return;
 	pool = b->pool;
 	pool->used -= b->size;
-	if (b->size > pool->keep - pool->kept) {
+	if (!worth_keeping(pool, b->size)) {
 		destroy(b);
 		return;
 	}

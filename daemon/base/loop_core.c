@@ -6,10 +6,16 @@
 #include <stdlib.h>
 #include <umpio/base/buf.h>
 
-/* Enough for the busiest second; what is beyond goes back to the system. */
-#define POOL_KEEP  (64u << 20)
-/* All that peers and clients together can make a loop hold. */
-#define POOL_LIMIT (512u << 20)
+/* All that peers and clients can make all loops hold together. What is kept is
+ * enough for the busiest second; what is beyond goes back to the system. */
+#define POOLS_MAX (512 << 20)
+
+static struct buf_bounds bounds = {
+	.all = {POOLS_MAX},
+	.held = {256 << 20},
+	.size = POOLS_MAX,
+	.keep = 64 << 20,
+};
 
 /* Both implementations put the core first. */
 static struct loop_core *core_of(struct loop *loop)
@@ -21,7 +27,7 @@ int loop_core_init(struct loop_core *core)
 {
 	*core = (struct loop_core){.now = 0};
 	TAILQ_INIT(&core->tasks);
-	core->pool = buf_pool_new(POOL_KEEP, POOL_LIMIT);
+	core->pool = buf_pool_new(&bounds);
 	return core->pool ? 0 : -ENOMEM;
 }
 

@@ -126,20 +126,18 @@ struct blkdev {
 
 /*
  * Memory: what a device holds, for want of a path or of speed, is bounded over
- * all its frontends, and so is what all devices of a loop hold. A frontend
+ * all its frontends, and so is what all devices hold (256 MiB). A frontend
  * charges the data of a request with blkdev_hold() before its buffer is there,
  * and gives it back when the request is done. Without room it takes nothing
  * more in until a request of its own is done; one that has none at the device
  * may take one in regardless, so that none starves.
  */
-#define BLKDEV_HELD_MAX     ((size_t)64 << 20)
-#define BLKDEV_HELD_MAX_ALL ((size_t)256 << 20)
+#define BLKDEV_HELD_MAX ((size_t)64 << 20)
 
 static inline bool blkdev_has_room(const struct blkdev *dev, size_t bytes)
 {
 	return dev->held + bytes <= BLKDEV_HELD_MAX &&
-	       buf_pool_held(loop_pool(dev->loop)) + bytes <=
-		       BLKDEV_HELD_MAX_ALL;
+	       buf_pool_can_hold(loop_pool(dev->loop), bytes);
 }
 
 static inline void blkdev_hold(struct blkdev *dev, size_t bytes)

@@ -11,10 +11,21 @@
 #ifndef UMPIO_BASE_BUF_H
 #define UMPIO_BASE_BUF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <umpio/base/share.h>
 
 struct buf_pool;
+
+/* What all pools that have these bounds may have together: buffers, out or
+ * free, and data of requests that devices have. A pool keeps up to `keep` bytes
+ * of free buffers, while half of what all may have is not taken. */
+struct buf_bounds {
+	struct budget all, held;
+	int64_t size; /* what `all` began with */
+	size_t keep;
+};
 
 struct buf {
 	uint8_t *data; /* size bytes */
@@ -25,9 +36,8 @@ struct buf {
 	struct buf *next; /* private to the pool */
 };
 
-/* A pool that keeps at most `keep` bytes of free buffers and refuses to have
- * more than `limit` bytes out at once (0: no limit). NULL without memory. */
-struct buf_pool *buf_pool_new(size_t keep, size_t limit);
+/* A pool within `bounds`, which must outlive it. NULL without memory. */
+struct buf_pool *buf_pool_new(struct buf_bounds *bounds);
 
 /* Every buffer must have come back: one that is still out is our bug and is
  * asserted. NULL is allowed. */
@@ -38,8 +48,11 @@ size_t buf_pool_used(const struct buf_pool *pool);
 size_t buf_pool_kept(const struct buf_pool *pool);
 
 /* What requests that devices have may hold of it, for those who take requests
- * in: bytes counted here, by whoever takes a request and until it is done. */
+ * in: bytes counted here, by whoever takes a request and until it is done.
+ * buf_pool_can_hold() tells whether so many more are within the bound; to hold
+ * regardless is allowed. */
 size_t buf_pool_held(const struct buf_pool *pool);
+bool buf_pool_can_hold(struct buf_pool *pool, size_t bytes);
 void buf_pool_hold(struct buf_pool *pool, size_t bytes);
 void buf_pool_let_go(struct buf_pool *pool, size_t bytes);
 

@@ -3,13 +3,21 @@
 #include <string.h>
 #include <umpio/base/buf.h>
 
+#define BOUNDLESS (INT64_C(1) << 60)
+
+static struct buf_bounds bounds_of(size_t keep, int64_t all)
+{
+	return (struct buf_bounds){.all = {all}, .size = all, .keep = keep};
+}
+
 Test(buf, classes_and_alignment)
 {
 	static const struct {
 		size_t ask, get;
 	} cases[] = {{0, 512}, {1, 512}, {512, 512}, {513, 1024}, {4096, 4096},
 		{4097, 8192}, {1 << 20, 1 << 20}, {(64 << 20) + 1, 128 << 20}};
-	struct buf_pool *pool = buf_pool_new(0, 0);
+	struct buf_bounds bounds = bounds_of(0, BOUNDLESS);
+	struct buf_pool *pool = buf_pool_new(&bounds);
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct buf *b = buf_get(pool, cases[i].ask);
@@ -29,7 +37,8 @@ Test(buf, classes_and_alignment)
 
 Test(buf, last_reference_returns_it)
 {
-	struct buf_pool *pool = buf_pool_new(1 << 20, 0);
+	struct buf_bounds bounds = bounds_of(1 << 20, BOUNDLESS);
+	struct buf_pool *pool = buf_pool_new(&bounds);
 	struct buf *b = buf_get(pool, 4096), *c;
 
 	cr_assert_eq(buf_ref(b), b);
@@ -50,7 +59,8 @@ Test(buf, last_reference_returns_it)
 
 Test(buf, last_in_first_out)
 {
-	struct buf_pool *pool = buf_pool_new(1 << 20, 0);
+	struct buf_bounds bounds = bounds_of(1 << 20, BOUNDLESS);
+	struct buf_pool *pool = buf_pool_new(&bounds);
 	struct buf *a = buf_get(pool, 512), *b = buf_get(pool, 512);
 
 	buf_put(a);
@@ -64,7 +74,8 @@ Test(buf, last_in_first_out)
 
 Test(buf, keeps_and_gives_within_bounds)
 {
-	struct buf_pool *pool = buf_pool_new(8192, 16384);
+	struct buf_bounds bounds = bounds_of(8192, 16384);
+	struct buf_pool *pool = buf_pool_new(&bounds);
 	struct buf *b[4];
 
 	for (int i = 0; i < 4; i++)
@@ -79,4 +90,48 @@ Test(buf, keeps_and_gives_within_bounds)
 	cr_assert_not_null(b[0], "the limit itself is allowed");
 	buf_put(b[0]);
 	buf_pool_free(pool);
+}
+
+/* Free buffers of one class, or of one pool, do not stand in the way of what
+ * another one needs. */
+Test(buf, kept_buffers_give_way)
+{
+	struct buf_bounds bounds = bounds_of(1 << 30, 16 << 20);
+	struct buf_pool *pool = buf_pool_new(&bounds);
+	struct buf_pool *other = buf_pool_new(&bounds);
+	struct buf *b[16], *c;
+
+	for (int i = 0; i < 16; i++)
+		cr_assert_not_null(b[i] = buf_get(pool, 1 << 20));
+	cr_assert_null(buf_get(other, 512));
+	for (int i = 0; i < 16; i++)
+		buf_put(b[i]);
+	cr_assert_leq(buf_pool_kept(pool), 8 << 20);
+	cr_assert_geq(buf_pool_kept(pool), 4 << 20);
+	cr_assert_not_null(c = buf_get(other, 1 << 20));
+	cr_assert_not_null(b[0] = buf_get(pool, 8 << 20), "in their place");
+	buf_put(b[0]);
+	buf_put(c);
+	buf_pool_free(pool);
+	buf_pool_free(other);
+	cr_assert_eq(bounds.all.left, 16 << 20);
+}
+
+Test(buf, held_is_bounded_over_all_pools)
+{
+	struct buf_bounds bounds = {.held = {8 << 20}};
+	struct buf_pool *pool = buf_pool_new(&bounds);
+	struct buf_pool *other = buf_pool_new(&bounds);
+
+	cr_assert(buf_pool_can_hold(pool, 8 << 20));
+	buf_pool_hold(pool, 8 << 20);
+	cr_assert_not(buf_pool_can_hold(other, 1));
+	buf_pool_hold(other, 4096);
+	cr_assert_eq(buf_pool_held(other), 4096);
+	buf_pool_let_go(other, 4096);
+	buf_pool_let_go(pool, 8 << 20);
+	cr_assert(buf_pool_can_hold(other, 4 << 20));
+	buf_pool_free(pool);
+	buf_pool_free(other);
+	cr_assert_eq(bounds.held.left, 8 << 20);
 }
