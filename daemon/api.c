@@ -75,6 +75,8 @@ static void survey_device(
 	if (view == UNIT_STATUS) {
 		json_object_object_add(o, "nbd", texts(dev->plan, true));
 		json_object_object_add(o, "fuse", texts(dev->plan, false));
+		json_object_object_add(
+			o, "worker", json_object_new_int(dev->worker));
 		if (dev->changes)
 			json_object_object_add(o, "set", device_changes(dev));
 	}

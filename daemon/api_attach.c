@@ -158,11 +158,11 @@ void api_attach(
 		attach_again(dev, plan, call);
 		return;
 	}
-	dev = device_open(d, plan, false, true, on_attached, call);
-	if (dev) {
+	dev = device_new(d, plan, false);
+	if (dev)
 		dev->made = made;
-		return;
-	}
-	settings_free(made);
-	control_fail(call, CONTROL_FAILED, "out of memory");
+	else
+		settings_free(made);
+	if (!dev || device_open(dev, true, on_attached, call) < 0)
+		control_fail(call, CONTROL_FAILED, "out of memory or threads");
 }

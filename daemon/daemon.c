@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <umpio/base/log.h>
+#include <umpio/base/units.h>
 #include <umpio/control.h>
 
 #include "activation.h"
@@ -142,6 +143,7 @@ static int daemon_open_devices(struct daemon *d)
 {
 	const bool urls = d->args->urls;
 	const struct section *s;
+	struct device *dev, *next;
 	char why[512];
 
 	for (s = d->settings->devices; s; s = s->next) {
@@ -152,9 +154,15 @@ static int daemon_open_devices(struct daemon *d)
 			log_error("%s", why);
 			return -EINVAL;
 		}
-		if (!device_open(d, plan, !urls, urls,
-			    urls ? on_url_opened : NULL, d)) {
+		if (!device_new(d, plan, !urls)) {
 			log_error("%s: out of memory", s->name);
+			return -ENOMEM;
+		}
+	}
+	TAILQ_FOREACH_SAFE(dev, &d->devices, link, next)
+	{
+		if (device_open(dev, urls, urls ? on_url_opened : NULL, d)) {
+			log_error("cannot start: out of memory or threads");
 			return -ENOMEM;
 		}
 	}
@@ -206,7 +214,11 @@ static int daemon_init(struct daemon *d)
 		return -ENOMEM;
 	d->shutdown_timer = loop_timer_new(d->loop, on_shutdown_timeout, d);
 	d->events = events_new(d->loop);
-	if (!d->shutdown_timer || !d->events || daemon_signals(d) < 0)
+	d->workers = workers_new(d->loop,
+		(unsigned)settings_number(d->settings, NULL, SET_WORKERS),
+		settings_number(d->settings, NULL, SET_BUSY_POLL) * NS_PER_US);
+	if (!d->shutdown_timer || !d->events || !d->workers ||
+		daemon_signals(d) < 0)
 		return -ENOMEM;
 	instance = settings_text(d->settings, NULL, SET_INSTANCE);
 	d->instance = strdup(instance ? instance : d->control_path);
@@ -219,7 +231,7 @@ static void daemon_fini(struct daemon *d)
 	api_wait_stop(d);
 	events_free(d->events);
 	control_server_free(d->control);
-	worker_free(d->worker);
+	workers_free(d->workers);
 	loop_timer_free(d->shutdown_timer);
 	for (size_t i = 0; i < sizeof d->signals / sizeof *d->signals; i++)
 		loop_signal_free(d->signals[i]);
@@ -243,9 +255,6 @@ int daemon_run(
 		d.status = EXIT_FAILED;
 	} else if (daemon_listen(&d) < 0) {
 		d.status = EXIT_USAGE;
-	} else if (!(d.worker = worker_new(d.loop))) {
-		log_error("cannot start a thread: out of memory or threads");
-		d.status = EXIT_FAILED;
 	} else {
 		if (daemon_open_devices(&d) < 0) {
 			d.status = EXIT_USAGE;

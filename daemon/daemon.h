@@ -15,7 +15,7 @@
 #include "args.h"
 #include "device.h"
 #include "plan.h"
-#include "worker.h"
+#include "workers.h"
 
 struct control_server;
 struct events;
@@ -24,7 +24,7 @@ enum exit_status { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 struct daemon {
 	struct loop *loop;
-	struct worker *worker;
+	struct workers *workers;
 	struct control_server *control;
 	char *control_path;
 	struct plan_context context;

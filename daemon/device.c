@@ -68,8 +68,11 @@ static void device_end(struct device *dev, int err)
 	device_free(dev);
 	if (closed)
 		closed(arg, err);
-	if (next)
-		device_open(daemon, next, configured, false, NULL, NULL);
+	if (next) {
+		dev = device_new(daemon, next, configured);
+		if (!dev || device_open(dev, false, NULL, NULL) < 0)
+			log_error("out of memory to open a device again");
+	}
 	daemon_gone(daemon, err);
 }
 
@@ -231,10 +234,8 @@ static void on_started(void *arg, int err, const char *why)
 	device_discover(dev);
 }
 
-struct device *device_open(struct daemon *daemon, struct plan *plan,
-	bool configured, bool strict,
-	void (*opened)(void *arg, struct device *dev, int err, const char *why),
-	void *arg)
+struct device *device_new(
+	struct daemon *daemon, struct plan *plan, bool configured)
 {
 	struct device *dev = calloc(1, sizeof *dev);
 
@@ -245,20 +246,44 @@ struct device *device_open(struct daemon *daemon, struct plan *plan,
 	dev->daemon = daemon;
 	dev->plan = plan;
 	dev->configured = configured;
-	dev->strict = strict;
+	dev->worker = -1;
 	dev->mounts = calloc(plan->nfuse + 1, sizeof *dev->mounts);
 	dev->patience = loop_timer_new(daemon->loop, on_patience_over, dev);
 	dev->settle = loop_timer_new(daemon->loop, on_settled, dev);
-	dev->unit = unit_new(daemon->worker, plan, &device_unit_events, dev);
-	if (!dev->mounts || !dev->patience || !dev->settle || !dev->unit) {
+	if (!dev->mounts || !dev->patience || !dev->settle) {
 		device_free(dev);
 		return NULL;
 	}
+	TAILQ_INSERT_TAIL(&daemon->devices, dev, link);
+	return dev;
+}
+
+int device_open(struct device *dev, bool strict,
+	void (*opened)(void *arg, struct device *dev, int err, const char *why),
+	void *arg)
+{
+	struct daemon *daemon = dev->daemon;
+	struct worker *worker;
+	char why[UNIT_REASON_MAX];
+
+	workers_assign(daemon);
+	worker = workers_of(dev);
+	if (worker)
+		dev->unit =
+			unit_new(worker, dev->plan, &device_unit_events, dev);
+	if (!dev->unit) {
+		TAILQ_REMOVE(&daemon->devices, dev, link);
+		device_free(dev);
+		return -ENOMEM;
+	}
+	dev->strict = strict;
 	dev->opened = opened;
 	dev->opened_arg = arg;
-	TAILQ_INSERT_TAIL(&daemon->devices, dev, link);
-	unit_start(dev->unit, on_started);
-	return dev;
+	if (workers_check(dev, why, sizeof why) < 0)
+		device_give_up(dev, -EADDRINUSE, why);
+	else
+		unit_start(dev->unit, on_started);
+	return 0;
 }
 
 void device_close(struct device *dev, bool now,
@@ -267,6 +292,10 @@ void device_close(struct device *dev, bool now,
 	if (closed) {
 		dev->closed = closed;
 		dev->closed_arg = arg;
+	}
+	if (!dev->unit) { /* it was never opened */
+		device_end(dev, 0);
+		return;
 	}
 	dev->state = DEVICE_CLOSING;
 	loop_timer_stop(dev->patience);

@@ -34,6 +34,8 @@ struct device {
 	struct daemon *daemon;
 	enum device_state state;
 	struct plan *plan;
+	int worker;          /* its number; -1: not assigned yet */
+	struct device *wave; /* workers.c, while they are assigned */
 	struct unit *unit;
 	struct fblk_mount **mounts; /* plan->nfuse */
 	bool configured;            /* by the file: `reload` may take it away */
@@ -59,12 +61,17 @@ struct device {
 	TAILQ_ENTRY(device) link;
 };
 
-/* A device of `plan`, which becomes its own; it is added to the daemon's list
- * and begins to connect. `strict`: opened() reports failure when no path is up
+/* A device of `plan`, which becomes its own; it is added to the daemon's list.
+ * NULL without memory, and the plan is freed. */
+struct device *device_new(
+	struct daemon *daemon, struct plan *plan, bool configured);
+
+/* It begins to connect. `strict`: opened() reports failure when no path is up
  * within 10 s or all refuse, and the device is gone by then; otherwise it tries
- * for ever. NULL without memory, and the plan is freed. */
-struct device *device_open(struct daemon *daemon, struct plan *plan,
-	bool configured, bool strict,
+ * for ever. Devices that come together are all made before the first is opened,
+ * so that those with an address in common find each other. -ENOMEM: without
+ * memory or threads, and the device is gone. */
+int device_open(struct device *dev, bool strict,
 	void (*opened)(void *arg, struct device *dev, int err, const char *why),
 	void *arg);
 

@@ -23,30 +23,16 @@ struct listener {
 	LIST_ENTRY(listener) link;
 };
 
-/* One list for all workers would need a lock; it is kept to the one worker's
- * thread that owns the loops of its entries. */
+/* One list for all workers would need a lock; each thread has those of its own
+ * loop. */
 static _Thread_local LIST_HEAD(, listener) listeners;
-
-static int listener_address(const struct plan_nbd *nbd, struct addr *at)
-{
-	struct endpoint tcp = nbd->address.tcp;
-
-	if (nbd->address.is_unix)
-		return addr_from_unix(at, nbd->address.path);
-	if (strcmp(tcp.host, "localhost") == 0)
-		snprintf(tcp.host, sizeof tcp.host, "127.0.0.1");
-	return addr_from_endpoint(at, &tcp);
-}
 
 static struct listener *listener_find(const struct addr *at, int fd)
 {
 	struct listener *l;
 
 	LIST_FOREACH (l, &listeners, link)
-		if (l->fd == fd &&
-			(fd != -1 || (l->at.len == at->len &&
-					     memcmp(&l->at.ss, &at->ss,
-						     at->len) == 0)))
+		if (l->fd == fd && (fd != -1 || plan_addr_equal(&l->at, at)))
 			return l;
 	return NULL;
 }
@@ -120,8 +106,7 @@ static void listener_free(struct listener *l)
 }
 
 static struct listener *listener_new(struct loop *loop, const struct plan *plan,
-	const struct plan_nbd *nbd, const struct addr *at, char *why,
-	size_t why_size)
+	const struct plan_nbd *nbd, char *why, size_t why_size)
 {
 	struct nbds_options options = {.max_clients = plan->nbd_max_clients};
 	struct listener *l = calloc(1, sizeof *l);
@@ -134,9 +119,9 @@ static struct listener *listener_new(struct loop *loop, const struct plan *plan,
 		return NULL;
 	}
 	options.tls = l->keys;
-	l->server = listener_open(loop, nbd->fd, at, &options, &err);
+	l->server = listener_open(loop, nbd->fd, &nbd->at, &options, &err);
 	if (l->server) {
-		l->at = nbd->fd == -1 ? *at : *nbds_server_addr(l->server);
+		l->at = nbd->fd == -1 ? nbd->at : *nbds_server_addr(l->server);
 		l->fd = nbd->fd;
 		return l;
 	}
@@ -151,14 +136,13 @@ struct nbds_server *listener_get(struct loop *loop, const struct plan *plan,
 {
 	const struct plan_nbd *nbd = &plan->nbd[n];
 	struct listener *l;
-	struct addr at = {0};
 
-	if (nbd->fd == -1 && listener_address(nbd, &at) < 0) {
+	if (nbd->fd == -1 && nbd->at.len == 0) {
 		snprintf(why, why_size, "nbd %s: not a numeric address",
 			nbd->text);
 		return NULL;
 	}
-	l = listener_find(&at, nbd->fd);
+	l = listener_find(&nbd->at, nbd->fd);
 	if (l && !plan_tls_equal(&l->tls, &plan->tls)) {
 		snprintf(why, why_size,
 			"nbd %s: another device is served there with other tls "
@@ -168,7 +152,7 @@ struct nbds_server *listener_get(struct loop *loop, const struct plan *plan,
 	}
 	if (!l) {
 		snprintf(why, why_size, "out of memory");
-		l = listener_new(loop, plan, nbd, &at, why, why_size);
+		l = listener_new(loop, plan, nbd, why, why_size);
 		if (!l)
 			return NULL;
 		if (!addr_is_loopback(&l->at) && !plan->tls.required)

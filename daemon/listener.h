@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The NBD listeners of a worker: devices that name one address share one
- * listener, each as an export of its own. All calls are on the worker's loop.
+ * listener, each as an export of its own, and live on one worker. All calls are
+ * on the worker's loop.
  */
 #ifndef UMPIOD_LISTENER_H
 #define UMPIOD_LISTENER_H

@@ -31,6 +31,7 @@ struct plan_path {
 struct plan_nbd {
 	char *text; /* as configured: unix:PATH or tcp:HOST:PORT */
 	struct nbd_address address;
+	struct addr at; /* len 0: a name, and no numeric address */
 	int fd; /* of the service manager, and it stays so; -1: none */
 };
 

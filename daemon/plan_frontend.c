@@ -39,6 +39,17 @@ static bool list_equal(char *const *a, char *const *b)
 	return !*a && !*b;
 }
 
+static int nbd_addr(const struct plan_nbd *nbd, struct addr *at)
+{
+	struct endpoint tcp = nbd->address.tcp;
+
+	if (nbd->address.is_unix)
+		return addr_from_unix(at, nbd->address.path);
+	if (strcmp(tcp.host, "localhost") == 0)
+		snprintf(tcp.host, sizeof tcp.host, "127.0.0.1");
+	return addr_from_endpoint(at, &tcp);
+}
+
 static int add_nbd(
 	struct plan *plan, const char *text, int fd, char *why, size_t why_size)
 {
@@ -47,6 +58,8 @@ static int add_nbd(
 	nbd->fd = fd;
 	if (nbd_address_parse(&nbd->address, text, why, why_size) < 0)
 		return -EINVAL;
+	if (nbd_addr(nbd, &nbd->at) < 0)
+		nbd->at.len = 0;
 	nbd->text = strdup(text);
 	if (!nbd->text)
 		return -ENOMEM;
@@ -224,6 +237,20 @@ bool plan_tls_equal(const struct plan_tls *a, const struct plan_tls *b)
 	return a->required == b->required && a->verify_peer == b->verify_peer &&
 	       same_text(a->certificates, b->certificates) &&
 	       same_text(a->psk_file, b->psk_file);
+}
+
+bool plan_addr_equal(const struct addr *a, const struct addr *b)
+{
+	return a->len == b->len && memcmp(&a->ss, &b->ss, a->len) == 0;
+}
+
+bool plan_nbd_shared(const struct plan *a, const struct plan *b)
+{
+	for (unsigned i = 0; i < a->nnbd; i++)
+		for (unsigned j = 0; j < b->nnbd; j++)
+			if (plan_addr_equal(&a->nbd[i].at, &b->nbd[j].at))
+				return true;
+	return false;
 }
 
 bool plan_frontend_equal(const struct plan *a, const struct plan *b)

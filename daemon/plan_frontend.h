@@ -16,6 +16,11 @@ void plan_frontend_free(struct plan *plan);
 /* True when one listener can serve both. */
 bool plan_tls_equal(const struct plan_tls *a, const struct plan_tls *b);
 
+bool plan_addr_equal(const struct addr *a, const struct addr *b);
+
+/* True when both name the same NBD address. */
+bool plan_nbd_shared(const struct plan *a, const struct plan *b);
+
 /* True when clients would see the same. */
 bool plan_frontend_equal(const struct plan *a, const struct plan *b);
 

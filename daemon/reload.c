@@ -78,16 +78,23 @@ static void close_what_went(struct daemon *d, const struct settings *settings)
 
 static void take_over(struct daemon *d, struct plans *p)
 {
-	for (unsigned i = 0; i < p->n; i++) {
-		struct device *dev = daemon_find(d, p->plan[i]->name);
+	struct device *dev, *next;
 
+	for (unsigned i = 0; i < p->n; i++) {
+		dev = daemon_find(d, p->plan[i]->name);
 		if (dev) {
 			json_object_put(dev->changes);
 			dev->changes = NULL;
 			device_update(dev, p->plan[i]);
-		} else if (!device_open(d, p->plan[i], true, false, NULL, NULL))
+		} else if (!device_new(d, p->plan[i], true)) {
 			log_error("reload: out of memory for a device");
+		}
 		p->plan[i] = NULL;
+	}
+	TAILQ_FOREACH_SAFE(dev, &d->devices, link, next)
+	{
+		if (!dev->unit && device_open(dev, false, NULL, NULL) < 0)
+			log_error("reload: out of memory or threads");
 	}
 }
 

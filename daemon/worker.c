@@ -55,7 +55,7 @@ static int worker_spawn(struct worker *w)
 	return -err;
 }
 
-struct worker *worker_new(struct loop *control)
+struct worker *worker_new(struct loop *control, uint64_t poll_ns)
 {
 	struct worker *w = calloc(1, sizeof *w);
 
@@ -66,6 +66,7 @@ struct worker *worker_new(struct loop *control)
 	w->loop = loop_new();
 	if (!w->loop)
 		goto no_loop;
+	loop_expect_for(w->loop, poll_ns);
 	w->watch = link_watch_new(w->loop, links_changed, w);
 	if (worker_spawn(w) < 0)
 		goto no_thread;

@@ -18,9 +18,9 @@ struct job {
 	struct loop_task task; /* private */
 };
 
-/* Starts the thread. `control` is the loop on which jobs are done. NULL without
- * memory or threads. */
-struct worker *worker_new(struct loop *control);
+/* Starts the thread. `control` is the loop on which jobs are done, `poll_ns` as
+ * loop_expect_for(). NULL without memory or threads. */
+struct worker *worker_new(struct loop *control, uint64_t poll_ns);
 
 /* Stops the loop and joins the thread. No job may be under way. NULL is
  * allowed. */

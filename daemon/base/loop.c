@@ -19,6 +19,8 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
@@ -41,6 +43,7 @@ struct loop {
 	uint64_t tick_due; /* LOOP_NEVER: the tick is off */
 	ev_idle yield;     /* runs while the poll must not sleep */
 
+	uint64_t awake_ns;    /* how long a hope lasts */
 	uint64_t awake_until; /* 0: it may sleep */
 	unsigned luck;        /* hopes that came true, lately */
 	unsigned declined;    /* hopes not followed for want of luck */
@@ -55,9 +58,12 @@ struct loop {
 	bool stop;
 };
 
-#define AWAKE_NS   (50 * NS_PER_US)
 #define LUCK_MAX   16
 #define TRY_ANYWAY 64 /* of so many hopes one is followed without luck */
+
+/* Loops that are awake, of all threads, and how many may be. */
+static atomic_uint awake;
+static atomic_uint awake_max;
 
 static uint64_t clock_now(void)
 {
@@ -188,6 +194,63 @@ static void init_watchers(struct loop *loop)
 	ev_async_start(loop->ev, &loop->wake);
 }
 
+/* Hopes */
+
+/* A hope that takes the processor from those who are to fulfil it is vain. */
+static unsigned awake_allowed(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof set, &set) < 0)
+		return 1;
+	return CPU_COUNT(&set) > 3 ? (unsigned)CPU_COUNT(&set) / 2 : 1;
+}
+
+void loop_expect_for(struct loop *loop, uint64_t ns)
+{
+	loop->awake_ns = ns;
+}
+
+static void fall_asleep(struct loop *loop)
+{
+	if (!loop->awake_until)
+		return;
+	loop->awake_until = 0;
+	atomic_fetch_sub_explicit(&awake, 1, memory_order_relaxed);
+}
+
+static bool stay_awake(void)
+{
+	if (atomic_fetch_add_explicit(&awake, 1, memory_order_relaxed) <
+		atomic_load_explicit(&awake_max, memory_order_relaxed))
+		return true;
+	atomic_fetch_sub_explicit(&awake, 1, memory_order_relaxed);
+	return false;
+}
+
+void loop_expect(struct loop *loop)
+{
+	if (loop->awake_ns == 0)
+		return;
+	if (loop->luck == 0 && ++loop->declined % TRY_ANYWAY != 0)
+		return;
+	if (loop->awake_until || stay_awake())
+		loop->awake_until = loop->core.now + loop->awake_ns;
+}
+
+/* Keeps account of the hope that is under way, if any. */
+static bool is_awake(struct loop *loop)
+{
+	if (!loop->awake_until)
+		return false;
+	if (clock_now() < loop->awake_until)
+		return true;
+	fall_asleep(loop);
+	if (loop->luck > 0)
+		loop->luck--;
+	return false;
+}
+
 /* libev ends the program when it gets no pipe for wake-ups. */
 static bool pipe_is_to_be_had(void)
 {
@@ -209,6 +272,8 @@ struct loop *loop_new(void)
 	if (loop_core_init(&loop->core) < 0)
 		goto no_core;
 	loop->core.now = clock_now();
+	loop->awake_ns = LOOP_EXPECT_DEFAULT_US * NS_PER_US;
+	atomic_store(&awake_max, awake_allowed());
 	loop->trim = loop_timer_new(loop, trim_due, loop);
 	if (!loop->trim)
 		goto no_trim;
@@ -247,30 +312,12 @@ void loop_free(struct loop *loop)
 	while (loop_core_run_tasks(&loop->core, TASK_ROUNDS))
 		;
 	assert(loop->watchers == 0);
+	fall_asleep(loop);
 	ev_loop_destroy(loop->ev);
 	pthread_mutex_destroy(&loop->lock);
 	loop_timer_free(loop->trim);
 	loop_core_fini(&loop->core);
 	free(loop);
-}
-
-void loop_expect(struct loop *loop)
-{
-	if (loop->luck > 0 || ++loop->declined % TRY_ANYWAY == 0)
-		loop->awake_until = loop->core.now + AWAKE_NS;
-}
-
-/* Keeps account of the hope that is under way, if any. */
-static bool is_awake(struct loop *loop)
-{
-	if (!loop->awake_until)
-		return false;
-	if (clock_now() < loop->awake_until)
-		return true;
-	loop->awake_until = 0;
-	if (loop->luck > 0)
-		loop->luck--;
-	return false;
 }
 
 void loop_run(struct loop *loop)
@@ -340,7 +387,7 @@ static void on_io(struct ev_loop *ev, ev_io *w, int revents)
 
 	(void)ev;
 	if (io->loop->awake_until) { /* before the callback hopes anew */
-		io->loop->awake_until = 0;
+		fall_asleep(io->loop);
 		if (io->loop->luck < LUCK_MAX)
 			io->loop->luck++;
 	}

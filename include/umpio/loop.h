@@ -34,10 +34,16 @@ void loop_free(struct loop *loop);
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
-/* Something is likely to come in within microseconds: the loop looks for it that
- * long before it sleeps, since going to sleep and waking up costs more than a
- * quick answer takes. Where such hopes are mostly vain it sleeps at once. */
+/* Something is likely to come in within microseconds: the loop looks for it
+ * that long before it sleeps, since going to sleep and waking up costs more
+ * than a quick answer takes. Where such hopes are mostly vain it sleeps at
+ * once, and so it does while as many other loops are looking as half of the
+ * processors: what is hoped for has to be made somewhere. */
 void loop_expect(struct loop *loop);
+
+/* How long that is; before loop_run(). 0: it always sleeps at once. */
+#define LOOP_EXPECT_DEFAULT_US 50
+void loop_expect_for(struct loop *loop, uint64_t ns);
 
 /* Monotonic nanoseconds, taken once a turn of the loop. */
 uint64_t loop_now(const struct loop *loop);

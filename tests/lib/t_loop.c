@@ -225,6 +225,12 @@ void loop_expect(struct loop *loop)
 	(void)loop;
 }
 
+void loop_expect_for(struct loop *loop, uint64_t ns)
+{
+	(void)loop;
+	(void)ns;
+}
+
 void loop_stop(struct loop *loop)
 {
 	loop->stop = true;

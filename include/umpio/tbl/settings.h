@@ -184,6 +184,13 @@ X(INSECURE, "insecure", D | V, BOOL, NULL, 0, 0, "no", 0,
 	"serve NBD without TLS also where other hosts can connect")
 
 /* The daemon */
+X(WORKERS, "workers", D, NUMBER, NULL, 1, 1024, NULL, 0,
+	"threads over which devices are spread, read when umpiod starts; default: "
+	"one for each processor that it may run on, begun as devices come; devices "
+	"that share an NBD address share a thread")
+X(BUSY_POLL, "busy-poll", D, NUMBER, NULL, 0, 10000, "50", 0,
+	"microseconds for which a thread looks for an answer that is likely to "
+	"come at once before it sleeps, read when umpiod starts; 0: it sleeps")
 X(SHUTDOWN_TIMEOUT, "shutdown-timeout", D, DURATION, NULL, 0, 3600000, "10s", 0,
 	"how long SIGTERM waits for requests, flush and logout")
 
