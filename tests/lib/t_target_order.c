@@ -21,9 +21,9 @@ static struct t_seen identity(
 
 	memcpy(copy, bhs, T_BHS_LEN);
 	t_set(copy, T_EXP_STAT_SN, 0);
-	id.crc = crc32c_table(0, copy, T_BHS_LEN);
+	id.crc = crc32c(0, copy, T_BHS_LEN);
 	if (data)
-		id.data_crc = crc32c_table(0, data, len);
+		id.data_crc = crc32c(0, data, len);
 	return id;
 }
 

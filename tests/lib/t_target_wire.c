@@ -34,7 +34,7 @@ static void pdu_queue(struct t_pdu *pdu)
 	memcpy(item->head, pdu->bhs, T_BHS_LEN);
 	item->head_len = T_BHS_LEN;
 	if (c->header_digest) {
-		crc = crc32c_table(0, pdu->bhs, T_BHS_LEN) ^ pdu->break_header;
+		crc = crc32c(0, pdu->bhs, T_BHS_LEN) ^ pdu->break_header;
 		put_le32(item->head + T_BHS_LEN, crc);
 		item->head_len += 4;
 	}
@@ -42,8 +42,8 @@ static void pdu_queue(struct t_pdu *pdu)
 	item->data_len = pdu->len;
 	item->tail_len = pad;
 	if (c->data_digest && pdu->len > 0) {
-		crc = crc32c_table(0, pdu->data, pdu->len);
-		crc = crc32c_table(crc, item->tail, pad) ^ pdu->break_data;
+		crc = crc32c(0, pdu->data, pdu->len);
+		crc = crc32c(crc, item->tail, pad) ^ pdu->break_data;
 		put_le32(item->tail + pad, crc);
 		item->tail_len += 4;
 	}
@@ -328,7 +328,7 @@ static long pdu_cut(struct t_conn *c, uint8_t *p, size_t have)
 	if (have < total)
 		return 0;
 	if (c->header_digest) {
-		crc = crc32c_table(0, p, head);
+		crc = crc32c(0, p, head);
 		if (crc != get_le32(p + head)) {
 			wrong_digest(c, *p, "header");
 			return -1;
@@ -336,7 +336,7 @@ static long pdu_cut(struct t_conn *c, uint8_t *p, size_t have)
 		head += 4;
 	}
 	if (c->data_digest && len > 0) {
-		crc = crc32c_table(0, p + head, (len + 3) & ~3ul);
+		crc = crc32c(0, p + head, (len + 3) & ~3ul);
 		data_ok = crc == get_le32(p + total - 4);
 		if (!data_ok)
 			wrong_digest(c, *p, "data");
