@@ -53,12 +53,18 @@ static void ghost_put(struct fence *f, struct ghost *g)
 }
 
 /* Releases what `list` has, which is taken out of the fence: the owners of
- * ranges run meanwhile and may add to it. */
+ * ranges run meanwhile and may add to it. The spare one goes first: whenever it
+ * is in use, it is among the ghosts that the next one may join. */
 static void lay(struct fence *f, struct ghost_list *list)
 {
 	struct ghost *g;
 
-	while ((g = TAILQ_FIRST(list))) {
+	TAILQ_FOREACH (g, list, link)
+		if (g == &f->spare)
+			break;
+	if (!g)
+		g = TAILQ_FIRST(list);
+	for (; g; g = TAILQ_FIRST(list)) {
 		TAILQ_REMOVE(list, g, link);
 		TAILQ_INSERT_HEAD(&f->ghosts, g, link);
 		ghost_put(f, g);
@@ -103,6 +109,7 @@ static void widen(struct fence *f, const struct range *range, uint64_t now)
 {
 	struct ghost *g = nearest(f, range);
 
+	assert(g); /* the spare one, if no other */
 	rangelock_widen(&f->dev->ranges, &g->range, range->start, range->end);
 	g->since = now;
 	TAILQ_REMOVE(&f->ghosts, g, link);
