@@ -114,7 +114,7 @@ struct mpdev *mpdev_new(struct loop *loop, const char *name,
 
 /* Adds a path that is down; it is the device's from now on, and is started.
  * `options` NULL: priority 0, weight 1. Returns its id (0, 1 …, never used
- * again in this device), or -errno. */
+ * again in this device), or -errno, and the path stays the caller's. */
 int mpdev_add_path(struct mpdev *dev, struct path *path,
 	const struct mpath_options *options);
 
