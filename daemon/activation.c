@@ -53,7 +53,7 @@ static void take_name(const char **names, char *name, size_t size)
 static int take_all(uint64_t n, const char *names, char *why, size_t why_size)
 {
 	if (n > FDS_MAX) {
-		snprintf(why, why_size, "LISTEN_FDS: at most %u sockets",
+		snprintf(why, why_size, "LISTEN_FDS: at most %d sockets",
 			FDS_MAX);
 		return -EINVAL;
 	}

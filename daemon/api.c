@@ -104,7 +104,7 @@ static void survey_run(struct daemon *d, struct control_call *call,
 	s->devices = json_object_new_array();
 	json_object_object_add(s->reply, "devices", s->devices);
 	s->waiting = 1;
-	if (one)
+	if (dev)
 		survey_device(s, dev, view);
 	else
 		TAILQ_FOREACH (dev, &d->devices, link)

@@ -57,11 +57,13 @@ static const struct {
 /* True when the request is of kind `i`, whose value then is in `w`. */
 static bool is_kind(struct wanted *w, size_t i)
 {
-	if (strcmp(w->kind, kinds[i].kind) != 0 || !kinds[i].value != !w->value)
+	if (strcmp(w->kind, kinds[i].kind) != 0)
 		return false;
+	if (!kinds[i].value || !w->value)
+		return !kinds[i].value && !w->value;
 	if (kinds[i].parse)
 		return kinds[i].parse(w->value, &w->fault.value) == 0;
-	return !w->value || strcmp(w->value, kinds[i].value) == 0;
+	return strcmp(w->value, kinds[i].value) == 0;
 }
 
 /* NULL, or why the words are none of a fault. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "device_set.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
@@ -194,10 +195,19 @@ static struct plan *changed_plan(struct device *dev, struct settings *changes,
 	return plan;
 }
 
+/* The same of a pair that was taken: then both are text. */
+static const char *taken_at(struct json_object *pair, size_t i)
+{
+	const char *text = text_at(pair, i);
+
+	assert(text);
+	return text;
+}
+
 static bool has_key(struct json_object *values, const char *key)
 {
 	for (size_t i = 0; i < json_object_array_length(values); i++)
-		if (strcmp(text_at(json_object_array_get_idx(values, i), 0),
+		if (strcmp(taken_at(json_object_array_get_idx(values, i), 0),
 			    key) == 0)
 			return true;
 	return false;
@@ -213,7 +223,7 @@ static struct json_object *merge(
 		i++) {
 		struct json_object *pair = json_object_array_get_idx(before, i);
 
-		if (!has_key(values, text_at(pair, 0)))
+		if (!has_key(values, taken_at(pair, 0)))
 			json_object_array_add(all, json_object_get(pair));
 	}
 	for (size_t i = 0; i < json_object_array_length(values); i++)
@@ -273,11 +283,11 @@ struct json_object *device_changes(const struct device *dev)
 	for (size_t i = 0; i < json_object_array_length(dev->changes); i++) {
 		struct json_object *pair =
 			json_object_array_get_idx(dev->changes, i);
-		const char *key = text_at(pair, 0);
+		const char *key = taken_at(pair, 0);
 
 		if (strcmp(key, "portal") != 0) {
 			json_object_object_add(o, key,
-				json_object_new_string(text_at(pair, 1)));
+				json_object_new_string(taken_at(pair, 1)));
 			continue;
 		}
 		if (!json_object_object_get_ex(o, key, &list)) {
@@ -285,7 +295,7 @@ struct json_object *device_changes(const struct device *dev)
 			json_object_object_add(o, key, list);
 		}
 		json_object_array_add(
-			list, json_object_new_string(text_at(pair, 1)));
+			list, json_object_new_string(taken_at(pair, 1)));
 	}
 	return o;
 }

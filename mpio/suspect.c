@@ -3,6 +3,7 @@
 
 #include "mpdev.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <umpio/base/buf.h>
@@ -298,6 +299,7 @@ static void write_again(
 {
 	const struct retained *x = p->of;
 
+	assert(x); /* retain_next() found it */
 	*blk = (struct blk_req){
 		.op = x->buf ? BLK_WRITE : BLK_ZERO,
 		.len = (uint32_t)(p->end - p->start),

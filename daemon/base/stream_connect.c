@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <umpio/base/log.h>
@@ -36,7 +37,7 @@ static int bind_address(int fd, sa_family_t family, const char *text)
 
 	if (strlen(text) > ENDPOINT_HOST_MAX)
 		return -ENAMETOOLONG;
-	strcpy(ep.host, text);
+	snprintf(ep.host, sizeof ep.host, "%s", text);
 	if (addr_from_endpoint(&from, &ep) < 0)
 		return 1;
 	if (from.ss.ss_family != family)

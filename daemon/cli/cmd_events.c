@@ -24,7 +24,7 @@ static int64_t micros(const char *text)
 
 	if (!rest || *rest != '.')
 		return -1;
-	return (int64_t)timegm(&tm) * 1000000 + atoi(rest + 1);
+	return (int64_t)timegm(&tm) * 1000000 + strtol(rest + 1, NULL, 10);
 }
 
 /* The steps of a failover, each as time since the first of them. */

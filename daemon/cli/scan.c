@@ -62,8 +62,9 @@ static void add_text(struct json_object *o, const char *key, const char *text)
 		json_object_object_add(o, key, json_object_new_string(text));
 }
 
+/* A LUN with its facts, or why it has none. */
 static void add_lun(
-	struct scan *s, const struct lun_facts *facts, const char *error)
+	struct scan *s, const struct lun_facts *facts, const char *reason)
 {
 	struct json_object *o = json_object_new_object();
 	char text[LUN_TEXT_MAX];
@@ -72,8 +73,8 @@ static void add_lun(
 	json_object_object_add(o, "lun",
 		number >= 0 ? json_object_new_int(number)
 			    : json_object_new_string(lun_text(lun, text)));
-	if (error) {
-		add_text(o, "error", error);
+	if (!facts) {
+		add_text(o, "error", reason);
 	} else {
 		const struct lun_identity *id = &facts->identity;
 		json_object_object_add(o, "size",
@@ -92,7 +93,7 @@ static void on_probed(
 {
 	struct scan *s = arg;
 	s->probe = NULL;
-	add_lun(s, facts, err ? reason : NULL);
+	add_lun(s, err ? NULL : facts, reason);
 	answered(s);
 }
 

@@ -333,7 +333,8 @@ static int request_take(struct nbds_client *c, const struct wire *w)
 	intake_consume(&c->in, NBD_REQUEST_LEN);
 	if (cmd->payload && w->len) {
 		c->receiving = req;
-		intake_divert(&c->in, err ? NULL : req->blk.buf->data, w->len);
+		intake_divert(&c->in, req->blk.buf ? req->blk.buf->data : NULL,
+			w->len);
 	} else {
 		carry_out(req);
 	}
