@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Every allocation of the code under test comes here: the linker wraps the
  * functions (--wrap). Those of the C library's own, of OpenSSL and json-c do
- * not. */
+ * not, but for the one of json-c whose failure is looked at. */
 #include "tests/alloc/alloc.h"
 
 #include <errno.h>
+#include <json-c/json_tokener.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@ void *__real_realloc(void *p, size_t size);
 void *__real_reallocarray(void *p, size_t n, size_t size);
 void *__real_aligned_alloc(size_t alignment, size_t size);
 char *__real_strdup(const char *text);
+struct json_tokener *__real_json_tokener_new_ex(int depth);
 
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
@@ -24,6 +26,7 @@ void *__wrap_realloc(void *p, size_t size);
 void *__wrap_reallocarray(void *p, size_t n, size_t size);
 void *__wrap_aligned_alloc(size_t alignment, size_t size);
 char *__wrap_strdup(const char *text);
+struct json_tokener *__wrap_json_tokener_new_ex(int depth);
 
 void alloc_begin(struct alloc_run *r)
 {
@@ -87,4 +90,9 @@ void *__wrap_aligned_alloc(size_t alignment, size_t size)
 char *__wrap_strdup(const char *text)
 {
 	return fails(SITE) ? NULL : __real_strdup(text);
+}
+
+struct json_tokener *__wrap_json_tokener_new_ex(int depth)
+{
+	return fails(SITE) ? NULL : __real_json_tokener_new_ex(depth);
 }
