@@ -27,9 +27,21 @@ static void refuse(
 	control_fail(call, CONTROL_USAGE, "no");
 }
 
+static struct control_call *held;
+
+/* Is answered when the client has gone. */
+static void hold(
+	void *arg, struct control_call *call, struct json_object *request)
+{
+	(void)arg;
+	(void)request;
+	held = call;
+}
+
 static const struct control_command commands[] = {
 	{.name = "status", .run = echo},
 	{.name = "detach", .run = refuse},
+	{.name = "wait", .run = hold},
 	{0},
 };
 
@@ -65,6 +77,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	t_loop_run_for(loop, 10 * NS_PER_MS);
 	stream_abort(s[0]);
 	t_loop_run_for(loop, 10 * NS_PER_MS);
+	if (held) {
+		FUZZ_CHECK(control_call_is_orphan(held));
+		control_fail(held, CONTROL_FAILED, "too late");
+		held = NULL;
+	}
 	peer_free(peer);
 	loop_free(loop);
 	return 0;
