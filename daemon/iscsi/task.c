@@ -31,44 +31,65 @@ static int add_block(struct task_table *table)
 
 	if (!block)
 		return -ENOMEM;
-	for (unsigned i = 0; i < TASK_BLOCK; i++) {
-		block[i].itt = table->nblocks * TASK_BLOCK + i;
-		TAILQ_INSERT_TAIL(&table->free, &block[i], link);
-	}
 	table->blocks[table->nblocks++] = block;
 	return 0;
 }
 
 int task_table_grow(struct task_table *table, unsigned commands)
 {
+	unsigned blocks;
+
 	if (commands > TASK_MAX)
 		commands = TASK_MAX;
-	while (table->nblocks * TASK_BLOCK < commands + TASK_CONTROL)
-		if (add_block(table))
-			return -ENOMEM;
-	return 0;
+	blocks = (commands + TASK_CONTROL + TASK_BLOCK - 1) / TASK_BLOCK;
+	if (blocks > table->limit)
+		table->limit = blocks;
+	return table->nblocks > 0 ? 0 : add_block(table);
 }
 
 unsigned task_table_room(const struct task_table *table)
 {
-	unsigned all = table->nblocks * TASK_BLOCK;
+	unsigned all = table->limit * TASK_BLOCK;
 
 	return all > TASK_CONTROL ? all - TASK_CONTROL : 0;
 }
 
-struct task *task_get(struct task_table *table, enum task_kind kind)
+/* For commands: those for control are had from the first block on. */
+static bool is_full(struct task_table *table)
+{
+	if (table->commands + TASK_CONTROL < table->nblocks * TASK_BLOCK)
+		return false;
+	return table->nblocks >= table->limit || add_block(table);
+}
+
+/* One that was used before, if there is one, since its memory is warm. */
+static struct task *take(struct task_table *table)
 {
 	struct task *t = TAILQ_FIRST(&table->free);
+	unsigned place = table->used;
+
+	if (t) {
+		TAILQ_REMOVE(&table->free, t, link);
+	} else if (place < table->nblocks * TASK_BLOCK) {
+		t = &table->blocks[place / TASK_BLOCK][place % TASK_BLOCK];
+		t->itt = place;
+		table->used++;
+	}
+	return t;
+}
+
+struct task *task_get(struct task_table *table, enum task_kind kind)
+{
+	struct task *t;
 	uint32_t itt;
 
+	if (kind == TASK_SCSI && is_full(table))
+		return NULL;
+	t = take(table);
 	if (!t)
 		return NULL;
-	if (kind == TASK_SCSI) {
-		if (table->commands >= task_table_room(table))
-			return NULL;
+	if (kind == TASK_SCSI)
 		table->commands++;
-	}
-	TAILQ_REMOVE(&table->free, t, link);
 	itt = t->itt + (1u << PLACE_BITS);
 	/* `item` and `bursts` are written before they are read. */
 	t->itt = itt;

@@ -110,6 +110,9 @@ TAILQ_HEAD(task_list, task);
 struct task_table {
 	struct task *blocks[TASK_BLOCKS_MAX];
 	unsigned nblocks;
+	unsigned limit;    /* blocks that it may have */
+	unsigned used;     /* tasks that have been taken ever: the memory of
+			    * others has not been touched */
 	unsigned commands; /* tasks taken for commands */
 	struct task_list free;
 };
@@ -118,15 +121,15 @@ struct task_table {
 void task_table_init(struct task_table *table);
 void task_table_fini(struct task_table *table);
 
-/* Room for `commands` commands, at most TASK_MAX, and for control tasks. Never
- * shrinks. 0 or -ENOMEM. */
+/* Room for `commands` commands, at most TASK_MAX, and for control tasks; the
+ * memory for it is had when they are there. Never shrinks. 0 or -ENOMEM. */
 int task_table_grow(struct task_table *table, unsigned commands);
 
 /* Commands that there is room for. */
 unsigned task_table_room(const struct task_table *table);
 
 /* A fresh task with its tag; NULL when all are taken (commands leave
- * TASK_CONTROL to the others). */
+ * TASK_CONTROL to the others), or without memory for more. */
 struct task *task_get(struct task_table *table, enum task_kind kind);
 void task_put(struct task_table *table, struct task *task);
 

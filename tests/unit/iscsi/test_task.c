@@ -53,6 +53,7 @@ Test(task, commands_leave_room_for_control)
 	task_table_init(&table);
 	cr_assert_eq(task_table_grow(&table, 1u << 30), 0);
 	cr_assert_eq(task_table_room(&table), TASK_MAX);
+	cr_assert_eq(table.nblocks, 1, "the rest when it is used");
 	while (task_get(&table, TASK_SCSI))
 		n++;
 	cr_assert_eq(n, TASK_MAX);
