@@ -50,12 +50,14 @@ static bool lacks_r2t(const struct task *t)
 	       t->received < t->cmd->len;
 }
 
-/* Of CmdSNs the first that is missing stops all that follow. */
+/* Of CmdSNs the first that is missing stops all that follow. A connection that
+ * has been silent since has lost no command: it may be slow, or dead, which is
+ * for others to judge. */
 void retry_tick(struct task *t, uint64_t now)
 {
 	struct session *s = t->conn->session;
 
-	if (now - t->since < RETRY_AFTER)
+	if (now - t->since < RETRY_AFTER || t->conn->heard < t->since)
 		return;
 	if (t->cmd_sn == s->window.exp_cmd_sn) {
 		retry_command(t);
