@@ -116,6 +116,6 @@ void session_tick(void *arg)
 	if (busy || s->tmf.state != TMF_IDLE || !TAILQ_EMPTY(&s->active) ||
 		!TAILQ_EMPTY(&s->waiting))
 		session_watch(s);
-	else
+	else if (s->config->timeouts.ping_interval)
 		loop_timer_set(s->tick, TICK_SLOW);
 }
