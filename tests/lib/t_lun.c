@@ -321,7 +321,8 @@ static const struct command *command_find(const uint8_t *cdb)
 }
 
 /* The scripted answer for this command, taken from the script. */
-static bool answer_scripted(struct t_nexus *nexus, struct t_lun_cmd *cmd)
+static bool take_scripted(struct t_nexus *nexus, const struct t_lun_cmd *cmd,
+	struct t_lun_answer *answer)
 {
 	for (unsigned i = 0; i < nexus->nscript; i++) {
 		struct t_lun_answer a = nexus->script[i];
@@ -331,13 +332,18 @@ static bool answer_scripted(struct t_nexus *nexus, struct t_lun_cmd *cmd)
 		nexus->nscript--;
 		memmove(nexus->script + i, nexus->script + i + 1,
 			(nexus->nscript - i) * sizeof a);
-		cmd->status = a.status;
-		if (a.sense.valid)
-			cmd->sense_len = (uint8_t)sense_build(
-				&a.sense, cmd->sense, sizeof cmd->sense);
+		*answer = a;
 		return true;
 	}
 	return false;
+}
+
+static void answer(struct t_lun_cmd *cmd, const struct t_lun_answer *a)
+{
+	cmd->status = a->status;
+	if (a->sense.valid)
+		cmd->sense_len = (uint8_t)sense_build(
+			&a->sense, cmd->sense, sizeof cmd->sense);
 }
 
 static bool answer_attention(struct t_nexus *nexus, struct t_lun_cmd *cmd)
@@ -376,8 +382,6 @@ static void dispatch(struct t_nexus *nexus, struct t_lun_cmd *cmd)
 	const struct command *c = command_find(cmd->cdb);
 	unsigned flags = c ? c->flags : 0;
 
-	if (answer_scripted(nexus, cmd))
-		return;
 	if (nexus->lun->gone && !(flags & QUIET))
 		t_lun_check(cmd, T_NO_UNIT);
 	else if (!(flags & QUIET) && answer_attention(nexus, cmd))
@@ -392,6 +396,21 @@ static void dispatch(struct t_nexus *nexus, struct t_lun_cmd *cmd)
 		c->run(nexus, cmd);
 }
 
+/* What is answered by RECOVERED ERROR has been executed (SPC-5 4.4.8). */
+static void dispatch_scripted(struct t_nexus *nexus, struct t_lun_cmd *cmd)
+{
+	struct t_lun_answer a;
+	bool scripted = take_scripted(nexus, cmd, &a);
+
+	cmd->recovered = scripted && a.sense.valid &&
+			 a.sense.key == SENSE_RECOVERED_ERROR;
+	if (!scripted || cmd->recovered)
+		dispatch(nexus, cmd);
+	cmd->recovered &= !cmd->status;
+	if (scripted && !cmd->status)
+		answer(cmd, &a);
+}
+
 void t_lun_execute(struct t_nexus *nexus, struct t_lun_cmd *cmd)
 {
 	uint32_t expected = cmd->in_len + cmd->out_len;
@@ -399,7 +418,7 @@ void t_lun_execute(struct t_nexus *nexus, struct t_lun_cmd *cmd)
 	cmd->status = SCSI_STATUS_GOOD;
 	cmd->sense_len = 0;
 	cmd->moved = 0;
-	dispatch(nexus, cmd);
+	dispatch_scripted(nexus, cmd);
 	cmd->overflow = cmd->moved > expected;
 	cmd->residual =
 		cmd->overflow ? cmd->moved - expected : expected - cmd->moved;

@@ -91,6 +91,7 @@ struct t_lun_cmd {
 	uint32_t moved;    /* bytes of data that went either way */
 	uint32_t residual; /* as in struct path_result */
 	bool overflow;
+	bool recovered; /* executed, though the status is not GOOD */
 };
 
 /* NULL without memory. */
@@ -106,7 +107,8 @@ void t_nexus_fini(struct t_nexus *nexus);
 void t_lun_execute(struct t_nexus *nexus, struct t_lun_cmd *cmd);
 
 /* The next command with this opcode (-1: any) is answered so and not executed.
- * `sense` as key/asc/ascq 0xKKAAQQ; 0: none. */
+ * `sense` as key/asc/ascq 0xKKAAQQ; 0: none. With RECOVERED ERROR it is
+ * executed all the same. */
 void t_nexus_script(
 	struct t_nexus *nexus, int opcode, uint8_t status, uint32_t sense);
 

@@ -155,7 +155,7 @@ static void execute(struct t_task *task)
 	t_lun_execute(&c->session->nexus, cmd);
 	if (task->read && hooks && hooks->answer)
 		hooks->answer(c->target->hooks_arg, cmd);
-	if (!task->read || cmd->status != 0)
+	if (!task->read || (cmd->status != 0 && !cmd->recovered))
 		cmd->moved = 0;
 }
 

@@ -271,8 +271,11 @@ Test(t_lun, script_and_resize)
 	cr_expect_eq(put(&b, 0, 0x42, 0), 0);
 	cr_expect_eq(put(&a, 0, 0x43, 0), SCSI_STATUS_BUSY << 24);
 	cr_expect_eq(get(0), 0x42);
+	t_nexus_script(&a, -1, SCSI_STATUS_CHECK_CONDITION, 0x010000);
+	cr_expect_eq(put(&a, 0, 0x44, 0), 0x010000);
+	cr_expect_eq(get(0), 0x44, "it was executed");
 	cr_expect_eq(t_lun_resize(lun, 256), 0);
 	cr_expect_eq(put(&a, 255, 1, 0), 0x062a09);
 	cr_expect_eq(put(&a, 255, 1, 0), 0);
-	cr_expect_eq(get(0), 0x42);
+	cr_expect_eq(get(0), 0x44);
 }
