@@ -306,6 +306,9 @@ struct t_target {
 	bool hold;   /* complete commands wait for t_target_release() */
 	bool frozen; /* MaxCmdSN stands still */
 	bool noisy;  /* the wire flips bits: a wrong digest is no breach */
+	/* The end of a connection may come so much later than what was sent
+	 * after it on another: Time2Wait has then begun before. */
+	uint64_t late_ns;
 	bool refuse; /* login is answered 0301, service unavailable */
 	uint16_t next_tsih;
 	/* What the initiator did wrong: their number, and the first of them. */

@@ -60,6 +60,12 @@ static uint64_t wait_left(const struct t_parked *p)
 	return p->not_before > now ? p->not_before - now : 0;
 }
 
+/* The initiator counts from when it lost the connection. */
+static bool is_early(const struct t_parked *p)
+{
+	return wait_left(p) > p->session->target->late_ns;
+}
+
 /* Time2Retain is over; for the session, too, if nothing is left of it. */
 static void expire(struct t_parked *p)
 {
@@ -197,7 +203,7 @@ static unsigned log_out(
 	p = t_parked_find(s, cid);
 	if (!p)
 		return 1;
-	if (!c && wait_left(p) > 0)
+	if (!c && is_early(p))
 		t_violation(s->target,
 			"connection %u recovered before Time2Wait", cid);
 	if (!explicit)
@@ -261,7 +267,7 @@ static unsigned reassign_refusal(const struct t_conn *c, const uint8_t *bhs,
 			p->cid);
 		return 3;
 	}
-	if (wait_left(p) > 0)
+	if (is_early(p))
 		t_violation(t, "TASK REASSIGN before Time2Wait");
 	if (t->options.manner == T_LIKE_LIO &&
 		p->max_send_data != c->max_send_data)

@@ -207,8 +207,13 @@ static bool has_fence(const struct plan *p)
 	return feature(FEATURE_FENCE);
 }
 
+/* When it ends, a new connection is ahead of the end of an old one. */
 static void delay_out_begin(struct world_fault *f)
 {
+	struct t_target *target = world_target(f->world, f->plan->where);
+
+	if (target->late_ns < some_delay(f))
+		target->late_ns = some_delay(f);
 	fault_say(f, "of %llu ms to the target",
 		(unsigned long long)(some_delay(f) / NS_PER_MS));
 	each_wire(f, set_delay_out, some_delay(f));
