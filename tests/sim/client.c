@@ -41,6 +41,15 @@ static bool may_fail(const struct world *w, int err)
 	return err == -EIO || (err == -ENOMEM && w->starved);
 }
 
+/* A loss of acknowledged writes is told by a flush, or what ends with one. */
+static void note_flush(struct world *w, int err)
+{
+	if (w->owed && !err)
+		check_fail(INVARIANT_DURABLE,
+			"a flush succeeded although writes before it are lost");
+	w->owed = false;
+}
+
 static void note_end(struct slot *s, int err)
 {
 	struct client *c = s->client;
@@ -70,6 +79,8 @@ static void done(struct blk_req *blk, int err)
 	note_end(s, err);
 	if (blk->op == BLK_READ && !err)
 		oracle_saw(w->oracle, s->number, blk->data);
+	if (blk->op == BLK_FLUSH || (err && blk->flags & BLK_FUA))
+		note_flush(w, err);
 	oracle_end(w->oracle, s->number, !err, blk->flags & BLK_FUA);
 	buf_put(s->buf);
 	s->buf = NULL;

@@ -93,6 +93,8 @@ static void look_at_all(struct world *w)
  * fails. */
 static void inspect(struct world *w)
 {
+	/* It may have losses to tell of. */
+	ask(w, BLK_FLUSH, 0, 0);
 	trace_text(TRACE_PHASE, 3, "everything is read");
 	w->calm = true;
 	look_at_all(w);

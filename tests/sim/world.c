@@ -113,8 +113,10 @@ static void on_event(void *arg, int path, const char *event, const char *reason)
 
 	snprintf(text, sizeof text, "%s: %s", event, reason);
 	trace_text(TRACE_EVENT, path, text);
-	if (strcmp(event, "cache-lost") == 0)
+	if (strcmp(event, "cache-lost") == 0) {
 		oracle_forgive(w->oracle);
+		w->owed = true;
+	}
 }
 
 static void on_hopeless(void *arg, const char *reason)

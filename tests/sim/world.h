@@ -46,8 +46,9 @@ struct world {
 	int drain_error;
 	uint64_t requests, failures;
 	uint64_t longest; /* ns that one request took */
-	bool starved;     /* allocations have failed */
-	bool calm;        /* faults have stopped and are forgotten */
+	bool owed; /* acknowledged writes were lost, and no flush has said so */
+	bool starved; /* allocations have failed */
+	bool calm;    /* faults have stopped and are forgotten */
 };
 
 void world_init(struct world *w, struct plan *plan);
