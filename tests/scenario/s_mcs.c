@@ -274,6 +274,32 @@ Test(mcs, s077_async_2_about_another_connection)
 	s_end_recovered();
 }
 
+/* A ping is ahead of a Logout that bears the ExpStatSN of the connection which
+ * it is about (RFC 7143 11.14.3), and takes its own. */
+Test(mcs, s054_ping_ahead_of_a_logout_for_recovery)
+{
+	const struct s_pdu *pong;
+
+	s_up_many(2);
+	for (unsigned n = 0; n < 5; n++) {
+		s_write(n, 4096, 1);
+		s_wait_done();
+	}
+	W.wire->way[T_OUT].capacity = 0;
+	t_conn_end(t_target_cid(W.target, 2), true);
+	s_pass(100);
+	cr_assert_eq(s_count(0x06), 0);
+	t_conn_ping(t_target_cid(W.target, 1));
+	s_pass(100);
+	W.wire->way[T_OUT].capacity = 1u << 18;
+	s_wait_connections(2);
+	pong = s_sent(0x00, s_count(0x00) - 1);
+	cr_assert_leq(pong->at, s_sent(0x06, 0)->at);
+	cr_assert_neq(t_get(pong->bhs, T_EXP_STAT_SN),
+		t_get(s_sent(0x06, 0)->bhs, T_EXP_STAT_SN));
+	s_end_recovered();
+}
+
 Test(mcs, s047_cmdsn_wraps_over_all_connections)
 {
 	static unsigned char seen[128];
