@@ -57,6 +57,7 @@ struct io *io_new(struct mpdev *dev, enum io_kind kind)
 	io->dev = dev;
 	io->kind = (uint8_t)kind;
 	io->path = NULL;
+	io->session = 0;
 	io->gave_up = 0;
 	io->from = -1;
 	io->error = 0;
@@ -145,6 +146,7 @@ static void send_over(struct io *io, struct mpath *mp)
 {
 	io->path = mp;
 	io->sent = loop_now(io->dev->loop);
+	io->session = mp->session;
 	io->given_up = 0;
 	io->cmd.deadline = 0; /* health.c watches over it */
 	mp->inflight++;

@@ -25,6 +25,7 @@ struct io {
 	int from;           /* id of the path that did not finish it; -1 */
 	int error;          /* while it waits to be told */
 	uint64_t sent, due; /* loop_now() */
+	uint64_t session;   /* of the path that has or had it (mpath.h) */
 	uint64_t given_up;  /* loop_now() of its ABORT TASK; 0: none */
 	uint8_t gave_up;    /* how often that was */
 	struct retry_history history;

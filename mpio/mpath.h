@@ -88,6 +88,7 @@ struct mpath {
 	struct depth depth;
 	uint64_t session; /* suspect.clock of its login; 0: not active yet */
 	struct path_cmd witness; /* suspect.c: TEST UNIT READY */
+	uint64_t witness_clock;  /* suspect.clock when it was sent */
 	unsigned witness_tries;
 	bool witnessing;
 

@@ -107,6 +107,7 @@ static void init_lists(struct mpdev *dev)
 	TAILQ_INIT(&dev->answers);
 	TAILQ_INIT(&dev->spare_requests);
 	TAILQ_INIT(&dev->gated);
+	TAILQ_INIT(&dev->undecided);
 	TAILQ_INIT(&dev->fences);
 	retain_init(&dev->retain);
 	suspect_init(dev);

@@ -69,9 +69,10 @@ struct mpdev {
 	struct io_queue io;
 	struct health health;
 	struct request_list spare_requests;
-	uint8_t gate;              /* GATE_*: what may not start now */
-	uint64_t arrivals;         /* requests so far */
-	struct request_list gated; /* in order of arrival */
+	uint8_t gate;                  /* GATE_*: what may not start now */
+	uint64_t arrivals;             /* requests so far */
+	struct request_list gated;     /* in order of arrival */
+	struct request_list undecided; /* reads: see request_decide() */
 	struct retain retain;
 	struct suspect suspect;
 	struct rangelock ranges;

@@ -77,6 +77,7 @@ static void answered(struct path_cmd *cmd)
 
 	if (r->outcome == PATH_DONE)
 		d = disposition_of(r->status, r->sense, r->sense_len);
+	suspect_heed(mp, d.flags, d.what);
 	if (r->outcome == PATH_DONE && d.action == DISPOSITION_RETRY_HERE &&
 		++mp->pr.tries < TRIES_MAX) {
 		submit(mp);

@@ -119,11 +119,14 @@ static void wait_at_gate(struct request *r)
  * were lost in between. */
 static bool must_redo(const struct request *r)
 {
+	const struct mpdev *dev = r->dev;
+	bool reset = r->epoch != dev->suspect.epoch;
+
 	if (r->replay || r->err || r->redone == REDO_MAX)
 		return false;
 	if (!changes(r->blk))
-		return r->epoch != r->dev->suspect.epoch;
-	return needs_trust(r);
+		return reset;
+	return (reset || dev->gate & GATE_SYNC) && needs_trust(r);
 }
 
 static void stop_running(struct request *r)
@@ -166,17 +169,38 @@ static void note_change(struct request *r)
 		r->err = flush_verdict(dev, r->blk);
 }
 
+static bool is_undecided(const struct request *r)
+{
+	return !r->replay && !r->err && !changes(r->blk) &&
+	       suspect_doubts(&r->dev->suspect, r->session);
+}
+
+/* True: what it has found or done is not to be told, or not yet. */
+static bool goes_on(struct request *r)
+{
+	struct mpdev *dev = r->dev;
+	bool undecided = is_undecided(r);
+
+	if (!undecided && !must_redo(r))
+		return false;
+	r->err = mpdev_no_path_error(dev);
+	if (r->err)
+		return false;
+	if (undecided)
+		TAILQ_INSERT_TAIL(&dev->undecided, r, link);
+	else
+		redo(r);
+	return true;
+}
+
 static void finish(struct request *r)
 {
 	struct mpdev *dev = r->dev;
 	struct blk_req *blk = r->blk;
 	int err;
 
-	if ((r->epoch != dev->suspect.epoch || dev->gate & GATE_SYNC) &&
-		must_redo(r)) {
-		redo(r);
+	if (goes_on(r))
 		return;
-	}
 	if (changes(blk))
 		note_change(r);
 	err = r->err;
@@ -230,6 +254,8 @@ static void io_done(struct io *io, int err)
 {
 	struct request *r = io->owner;
 
+	if (io->session > r->session)
+		r->session = io->session;
 	io_put(io);
 	r->inflight--;
 	if (err == -EOPNOTSUPP)
@@ -336,10 +362,10 @@ static void begin(struct request *r)
 		return;
 	}
 	r->epoch = s->epoch;
+	r->session = 0;
 	if (changes(r->blk)) {
 		r->running = true;
-		if (s->running++ == 0)
-			s->since = s->clock;
+		s->running++;
 	}
 	request_run(r);
 }
@@ -390,6 +416,21 @@ void request_gate_open(struct mpdev *dev, unsigned gate)
 	dev->inside = was_inside;
 }
 
+void request_decide(struct mpdev *dev)
+{
+	struct request_list undecided = TAILQ_HEAD_INITIALIZER(undecided);
+	bool was_inside = dev->inside;
+	struct request *r;
+
+	dev->inside = true;
+	TAILQ_CONCAT(&undecided, &dev->undecided, link);
+	while ((r = TAILQ_FIRST(&undecided))) {
+		TAILQ_REMOVE(&undecided, r, link);
+		finish(r);
+	}
+	dev->inside = was_inside;
+}
+
 static void fail(struct request *r, int err)
 {
 	r->err = err;
@@ -404,7 +445,10 @@ void request_fail_waiting(struct mpdev *dev, int err)
 	struct request *r;
 
 	for (;;) {
-		if ((r = TAILQ_FIRST(&dev->gated))) {
+		if ((r = TAILQ_FIRST(&dev->undecided))) {
+			TAILQ_REMOVE(&dev->undecided, r, link);
+			fail(r, err);
+		} else if ((r = TAILQ_FIRST(&dev->gated))) {
 			TAILQ_REMOVE(&dev->gated, r, link);
 			fail(r, err);
 		} else if ((range = TAILQ_FIRST(&dev->ranges.waiting))) {

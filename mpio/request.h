@@ -48,11 +48,12 @@ struct request {
 	unsigned inflight;
 	int err;
 	bool entered, unsupported;
-	bool running;   /* a change that has begun */
-	bool replay;    /* of what a target may have lost: passes the gate */
-	uint8_t redone; /* times */
-	uint64_t order; /* of arrival */
-	uint64_t epoch; /* suspect.epoch when it began */
+	bool running;     /* a change that has begun */
+	bool replay;      /* of what a target may have lost: passes the gate */
+	uint8_t redone;   /* times */
+	uint64_t order;   /* of arrival */
+	uint64_t epoch;   /* suspect.epoch when it began */
+	uint64_t session; /* the newest that has answered a command of it */
 	struct range range; /* of what changes blocks */
 	struct buf *bounce; /* NULL: none; aligned data of an unaligned one */
 	TAILQ_ENTRY(request) link; /* of the pool */
@@ -69,6 +70,10 @@ void request_replay(struct mpdev *dev, struct blk_req *blk);
 
 /* Opens `gate`, and starts what waited for that. */
 void request_gate_open(struct mpdev *dev, unsigned gate);
+
+/* There is no doubt any more whether the cache was lost: reads that have waited
+ * for that with what they have found are answered, or done anew. */
+void request_decide(struct mpdev *dev);
 
 /* Fails what waits for the gate or for earlier changes, and has sent nothing.
  */

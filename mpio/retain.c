@@ -143,7 +143,6 @@ void retain_change(struct mpdev *dev, struct request *r)
 		return;
 	}
 	set_range(r, x);
-	x->clock = dev->suspect.clock;
 	x->buf = NULL;
 	x->data = NULL;
 	x->zeroes = r->blk->op == BLK_ZERO && !durable;

@@ -25,7 +25,6 @@ struct request;
 
 struct retained {
 	uint64_t start, end; /* bytes, in whole blocks */
-	uint64_t clock;      /* suspect.clock when it was acknowledged */
 	struct buf *buf;     /* of a write; NULL: zeroes, or nothing */
 	const uint8_t *data; /* in it, of the byte `start` */
 	bool zeroes; /* neither data nor zeroes: it only hides older ones */

@@ -65,6 +65,7 @@ static void decode(struct mpdev *dev, struct blk_req *blk,
 		all_data(blk);
 }
 
+/* Blocks whose data the target may have lost with its cache are no holes. */
 static void told(struct io *io, int err)
 {
 	struct mpdev *dev = io->dev;
@@ -76,7 +77,8 @@ static void told(struct io *io, int err)
 		dev->no_lba_status = true;
 	if (!err && !io->cmd.result.overflow)
 		len -= residual < len ? residual : len;
-	if (err || len < HEADER + DESCRIPTOR)
+	if (err || len < HEADER + DESCRIPTOR ||
+		suspect_holds_flushes(&dev->suspect))
 		all_data(blk);
 	else
 		decode(dev, blk, buf, len);
@@ -110,7 +112,8 @@ static bool send(struct mpdev *dev, struct blk_req *blk)
 
 void status_begin(struct mpdev *dev, struct blk_req *blk)
 {
-	if (dev->facts.provisioned && !dev->no_lba_status && send(dev, blk))
+	if (dev->facts.provisioned && !dev->no_lba_status &&
+		!suspect_holds_flushes(&dev->suspect) && send(dev, blk))
 		return;
 	all_data(blk);
 	mpdev_answer(dev, blk, 0);

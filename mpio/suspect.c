@@ -12,9 +12,12 @@
 #include <umpio/scsi/cdb.h>
 #include <umpio/scsi/disposition.h>
 
-#define WITNESS_TIME  (5 * NS_PER_S)
-#define WITNESS_TRIES 8          /* unit attentions that a path may have */
-#define PIECE_MAX     (1u << 20) /* bytes in one request */
+/* For a witness. Then all is written again, which costs little; where others
+ * write to the unit too, flushes fail, so that it may take longer. */
+#define WITNESS_TIME        (2 * NS_PER_S)
+#define WITNESS_TIME_SHARED (5 * NS_PER_S)
+#define WITNESS_TRIES       8 /* unit attentions that a path may have */
+#define PIECE_MAX           (1u << 20) /* bytes in one request */
 
 static void step(void *arg);
 
@@ -44,6 +47,22 @@ static void begin(struct mpdev *dev)
 	suspect_poke(dev);
 }
 
+/* There is no doubt any more. What waits for that is seen to by the task: an
+ * answer may be in the middle of its way. */
+static void decide(struct mpdev *dev)
+{
+	if (!dev->suspect.doubt)
+		return;
+	dev->suspect.doubt = false;
+	loop_post(dev->loop, &dev->suspect.task);
+}
+
+static void trust(struct mpdev *dev)
+{
+	dev->suspect.proven = dev->suspect.clock;
+	decide(dev);
+}
+
 static bool at_risk(const struct mpdev *dev)
 {
 	return dev->retain.on &&
@@ -54,6 +73,9 @@ void suspect_reset(struct mpdev *dev, const char *what)
 {
 	struct suspect *s = &dev->suspect;
 
+	decide(dev);
+	if (!at_risk(dev))
+		s->proven = s->clock;
 	if (!dev->retain.on)
 		return;
 	s->epoch++;
@@ -98,58 +120,57 @@ static enum word word_of(struct mpath *mp)
 		       : WORD_NONE;
 }
 
-static void ask_witnesses(struct mpdev *dev);
-
-/* All have answered: one that has seen no reset is enough. */
-static void conclude(struct mpdev *dev)
+/* It was without a reset until it was asked, at least; with newer sessions
+ * since then it is asked again. */
+static bool has_proven(struct mpath *mp)
 {
-	struct suspect *s = &dev->suspect;
-	bool heard = s->heard;
+	struct suspect *s = &mp->dev->suspect;
 
-	s->heard = false;
-	if (s->step != SUSPECT_CALM) {
-		suspect_poke(dev);
-	} else if (s->newer) {
-		s->newer = false;
-		ask_witnesses(dev);
-	} else if (heard) {
-		s->verified = s->clock;
-	} else {
-		suspect_reset(dev, "no session that was there before answers");
-	}
-	if (s->asking)
-		return;
-	request_gate_open(dev, GATE_SYNC);
-	flush_kick(dev);
+	if (!s->doubt)
+		return true;
+	if (mp->witness_clock > s->proven)
+		s->proven = mp->witness_clock;
+	if (s->proven != s->clock)
+		return false;
+	trust(mp->dev);
+	return true;
 }
 
 static void answered(struct path_cmd *cmd)
 {
 	struct mpath *mp = cmd->arg;
 	struct mpdev *dev = mp->dev;
+	struct suspect *s = &dev->suspect;
 	enum word word = word_of(mp);
 
 	mp->inflight--;
 	if (word == WORD_RESET)
 		suspect_reset(dev, "a reset was reported");
 	if (word == WORD_AGAIN ||
-		(word == WORD_RESET && dev->suspect.step == SUSPECT_SETTLE)) {
+		(word == WORD_RESET && s->step == SUSPECT_SETTLE) ||
+		(word == WORD_GOOD && !has_proven(mp))) {
 		ask(mp);
 		return;
 	}
-	dev->suspect.heard |= word == WORD_GOOD;
 	mp->witnessing = false;
-	if (--dev->suspect.asking == 0)
-		conclude(dev);
+	if (--s->asking)
+		return;
+	if (s->doubt)
+		suspect_reset(dev, "no session that was there before answers");
+	suspect_poke(dev);
 }
 
 static void ask(struct mpath *mp)
 {
 	struct path_cmd *cmd = &mp->witness;
+	struct mpdev *dev = mp->dev;
 
+	mp->witness_clock = dev->suspect.clock;
 	*cmd = (struct path_cmd){
 		.direction = PATH_NO_DATA,
-		.deadline = loop_now(mp->dev->loop) + WITNESS_TIME,
+		.deadline = loop_now(dev->loop) +
+			    (dev->options.shared ? WITNESS_TIME_SHARED
+						 : WITNESS_TIME),
 		.done = answered,
 		.arg = mp,
 	};
@@ -164,31 +185,23 @@ static void begin_to_ask(struct mpath *mp)
 		return;
 	mp->witnessing = true;
 	mp->witness_tries = 0;
-	mp->dev->gate |= GATE_SYNC;
 	mp->dev->suspect.asking++;
 	ask(mp);
 }
 
-/* Sessions older than what is not flushed, or than the last proof. */
 static bool is_witness(const struct mpath *mp)
 {
-	const struct mpdev *dev = mp->dev;
-	const struct retained *oldest = TAILQ_FIRST(&dev->retain.list);
-	uint64_t since = oldest ? oldest->clock : dev->suspect.since;
-
-	if (since < dev->suspect.verified)
-		since = dev->suspect.verified;
 	return (mp->phase == PHASE_ACTIVE || mp->phase == PHASE_PROBING ||
 		       mp->phase == PHASE_LEAVING) &&
-	       mp->session && mp->session <= since;
+	       mp->session && mp->session <= mp->dev->suspect.proven;
 }
 
-static void ask_witnesses(struct mpdev *dev)
+static void doubt(struct mpdev *dev)
 {
 	struct mpath *mp;
 
-	if (!at_risk(dev))
-		return;
+	dev->suspect.doubt = true;
+	dev->gate |= GATE_SYNC;
 	TAILQ_FOREACH (mp, &dev->paths, link)
 		if (is_witness(mp))
 			begin_to_ask(mp);
@@ -205,12 +218,10 @@ void suspect_new_session(struct mpath *mp)
 	/* Who knows what became of what was written again before it? */
 	if (s->step == SUSPECT_REPLAY || s->step == SUSPECT_SYNC)
 		s->again = true;
-	else if (s->step == SUSPECT_SETTLE)
-		return;
-	else if (s->asking)
-		s->newer = true;
-	else
-		ask_witnesses(dev);
+	else if (s->step == SUSPECT_CALM && at_risk(dev))
+		doubt(dev);
+	else if (s->step == SUSPECT_CALM)
+		trust(dev);
 }
 
 /*
@@ -222,7 +233,7 @@ static void end(struct mpdev *dev)
 
 	retain_drop(dev);
 	s->step = SUSPECT_CALM;
-	s->verified = s->clock;
+	s->proven = s->clock;
 	request_gate_open(dev, GATE_ALL);
 	flush_kick(dev);
 }
@@ -367,12 +378,22 @@ static void settle(struct mpdev *dev)
 	}
 }
 
+/* What has waited for the end of doubt; it may have to wait for the replay. */
+static void go_on(struct mpdev *dev)
+{
+	request_gate_open(dev, GATE_SYNC);
+	request_decide(dev);
+	flush_kick(dev);
+}
+
 static void step(void *arg)
 {
 	struct mpdev *dev = arg;
 	bool was_inside = dev->inside;
 
 	dev->inside = true;
+	if (!dev->suspect.doubt)
+		go_on(dev);
 	if (dev->suspect.step == SUSPECT_SETTLE)
 		settle(dev);
 	else if (dev->suspect.step == SUSPECT_REPLAY)

@@ -4,9 +4,15 @@
  *
  * It is suspect when a unit attention of a reset (29/00 to 29/04, 2F/01) comes
  * over a session that was in use, or when a session comes up and no older one
- * bears witness: one that was there before the oldest unflushed change, and
- * still answers without such a unit attention. That a new session meets one
- * (SAM-5 5.14) says nothing.
+ * bears witness: one that is proven, and still answers without such a unit
+ * attention to what was asked after that. That a new session meets one (SAM-5
+ * 5.14) says nothing. Proven are the sessions that were there when nothing was
+ * at risk, when a witness answered, or when a replay had ended.
+ *
+ * Until a witness has answered there is doubt. A new session carries commands
+ * meanwhile, lest failover takes longer; but what was read over it is not told,
+ * no flush begins or counts, nor does a change that ends with one or that
+ * merges what it has read.
  *
  * CALM ──reset──▶ SETTLE ──changes ended, paths asked──▶ REPLAY ──▶ SYNC ─▶
  * CALM ▲                                      │        │ └──────────── another
@@ -44,20 +50,19 @@ struct suspect {
 	bool again;       /* another reset came during the replay */
 	bool failed;      /* a piece could not be written */
 	bool asked;       /* in SETTLE: the paths were asked */
+	bool doubt;       /* in CALM: sessions after `proven` are in use */
 	uint64_t epoch;   /* resets so far; a request notes it when it starts */
 	unsigned running; /* changes under way */
-	uint64_t since;   /* clock when the first of them began */
 	unsigned inflight; /* of the replay */
 	unsigned pieces;   /* written again */
 	struct piece next;
 	struct blk_req slots[SUSPECT_WINDOW];
 	struct loop_task task;
 
-	uint64_t clock;    /* logins so far */
-	uint64_t verified; /* clock at which a witness was heard last */
-	unsigned asking;   /* paths asked to bear witness or to settle */
-	bool heard;        /* one of them has */
-	bool newer;        /* a session came up meanwhile: ask again */
+	uint64_t clock;  /* logins so far */
+	uint64_t proven; /* of them: those sessions have seen all that was
+			  * acknowledged */
+	unsigned asking; /* paths asked to bear witness or to settle */
 };
 
 void suspect_init(struct mpdev *dev);
@@ -75,10 +80,16 @@ void suspect_new_session(struct mpath *mp);
 /* Something has changed that it may wait for. */
 void suspect_poke(struct mpdev *dev);
 
-/* No flush may succeed now. */
+/* Something may be lost, or is: no flush may succeed now. */
 static inline bool suspect_holds_flushes(const struct suspect *s)
 {
-	return s->step != SUSPECT_CALM || s->asking;
+	return s->step != SUSPECT_CALM || s->doubt;
+}
+
+/* What was read over this session need not be all that was acknowledged. */
+static inline bool suspect_doubts(const struct suspect *s, uint64_t session)
+{
+	return s->doubt && session > s->proven;
 }
 
 #endif

@@ -232,3 +232,28 @@ int bench_do(struct bench *b, enum blk_op op, unsigned flags, uint64_t offset,
 	bench_req_fini(&r);
 	return r.err;
 }
+
+void bench_put(
+	struct bench *b, unsigned flags, uint64_t at, uint32_t len, int fill)
+{
+	struct bench_req r;
+
+	bench_write(b, &r, flags, at, len, fill);
+	bench_run(b, MS);
+	bench_req_fini(&r);
+	cr_assert_eq(r.done, 1);
+	cr_assert_eq(r.err, 0);
+}
+
+void bench_holds(const struct bench *b, uint64_t at, size_t len, int fill)
+{
+	for (size_t i = 0; i < len; i++)
+		cr_assert_eq(b->lun->memory[at + i], fill, "byte %zu: %02x",
+			(size_t)at + i, b->lun->memory[at + i]);
+}
+
+void bench_die(struct bench *b, unsigned n)
+{
+	if (b->paths[n]->up)
+		t_path_die(b->paths[n], PATH_UNKNOWN, false, "reset");
+}

@@ -71,4 +71,12 @@ void bench_req_fini(struct bench_req *r);
 int bench_do(struct bench *b, enum blk_op op, unsigned flags, uint64_t offset,
 	uint32_t len);
 
+/* A write that succeeds within a millisecond. */
+void bench_put(
+	struct bench *b, unsigned flags, uint64_t at, uint32_t len, int fill);
+/* The unit's bytes [at, at + len) are `fill`. */
+void bench_holds(const struct bench *b, uint64_t at, size_t len, int fill);
+/* The session of path `n` is lost, if it has one. */
+void bench_die(struct bench *b, unsigned n);
+
 #endif

@@ -16,36 +16,18 @@ static void setup(struct bench *b, unsigned npaths, bool shared)
 	bench_up(b);
 }
 
-static void put(
-	struct bench *b, unsigned flags, uint64_t at, uint32_t len, int fill)
-{
-	struct bench_req r;
-
-	bench_write(b, &r, flags, at, len, fill);
-	bench_run(b, MS);
-	bench_req_fini(&r);
-	cr_assert_eq(r.err, 0);
-}
-
-static void is(struct bench *b, uint64_t at, size_t len, int fill)
-{
-	for (size_t i = 0; i < len; i++)
-		cr_assert_eq(b->lun->memory[at + i], fill, "byte %zu: %02x",
-			(size_t)at + i, b->lun->memory[at + i]);
-}
-
 Test(suspect, what_was_lost_is_written_again_before_a_flush_succeeds)
 {
 	struct bench b;
 
 	setup(&b, 2, false);
-	put(&b, 0, 0, 8192, 'a');
-	put(&b, 0, 4096, 4096, 'b');
+	bench_put(&b, 0, 0, 8192, 'a');
+	bench_put(&b, 0, 4096, 4096, 'b');
 	t_lun_power_cut(b.lun);
-	is(&b, 0, 8192, 0);
+	bench_holds(&b, 0, 8192, 0);
 	cr_assert_eq(bench_do(&b, BLK_FLUSH, 0, 0, 0), 0);
-	is(&b, 0, 4096, 'a');
-	is(&b, 4096, 4096, 'b');
+	bench_holds(&b, 0, 4096, 'a');
+	bench_holds(&b, 4096, 4096, 'b');
 	cr_assert(t_lun_is_clean(b.lun));
 	cr_assert(bench_heard(&b, "cache-replayed/-1"));
 	bench_fini(&b);
@@ -59,7 +41,7 @@ Test(suspect, reads_wait_for_the_lost_writes)
 	struct bench_req r[4];
 
 	setup(&b, 1, false);
-	put(&b, 0, 0, 4096, 'a');
+	bench_put(&b, 0, 0, 4096, 'a');
 	t_lun_power_cut(b.lun);
 	for (int i = 0; i < 4; i++)
 		bench_submit(&b, &r[i], BLK_READ, 0, 0, 4096);
@@ -78,24 +60,24 @@ Test(suspect, the_newest_of_each_block)
 	struct bench b;
 
 	setup(&b, 1, false);
-	put(&b, 0, 0, 65536, 'a');
-	put(&b, BLK_FUA, 4096, 4096, 'f');
-	put(&b, 0, 6144, 512, 'c');
+	bench_put(&b, 0, 0, 65536, 'a');
+	bench_put(&b, BLK_FUA, 4096, 4096, 'f');
+	bench_put(&b, 0, 6144, 512, 'c');
 	cr_assert_eq(bench_do(&b, BLK_ZERO, 0, 16384, 8192), 0);
 	cr_assert_eq(bench_do(&b, BLK_TRIM, 0, 32768, 4096), 0);
-	put(&b, 0, 100, 100, 'u');
+	bench_put(&b, 0, 100, 100, 'u');
 	t_lun_power_cut(b.lun);
 	cr_assert_eq(bench_do(&b, BLK_FLUSH, 0, 0, 0), 0);
-	is(&b, 0, 100, 'a');
-	is(&b, 100, 100, 'u');
-	is(&b, 200, 4096 - 200, 'a');
-	is(&b, 4096, 2048, 'f');
-	is(&b, 6144, 512, 'c');
-	is(&b, 6656, 1536, 'f');
-	is(&b, 8192, 8192, 'a');
-	is(&b, 16384, 8192, 0);
-	is(&b, 24576, 8192, 'a');
-	is(&b, 36864, 65536 - 36864, 'a');
+	bench_holds(&b, 0, 100, 'a');
+	bench_holds(&b, 100, 100, 'u');
+	bench_holds(&b, 200, 4096 - 200, 'a');
+	bench_holds(&b, 4096, 2048, 'f');
+	bench_holds(&b, 6144, 512, 'c');
+	bench_holds(&b, 6656, 1536, 'f');
+	bench_holds(&b, 8192, 8192, 'a');
+	bench_holds(&b, 16384, 8192, 0);
+	bench_holds(&b, 24576, 8192, 'a');
+	bench_holds(&b, 36864, 65536 - 36864, 'a');
 	bench_fini(&b);
 }
 
@@ -106,11 +88,11 @@ Test(suspect, what_is_not_kept_fails_the_flush)
 	struct bench b;
 
 	setup(&b, 1, false);
-	put(&b, 0, 0, 4096, 'a');
+	bench_put(&b, 0, 0, 4096, 'a');
 	cr_assert_eq(bench_do(&b, BLK_ZERO, 0, 100, 2000), 0);
 	bench_run(&b, MS);
 	cr_assert(t_lun_is_clean(b.lun));
-	put(&b, 0, 0, 4096, 'a');
+	bench_put(&b, 0, 0, 4096, 'a');
 	b.paths[0]->latency = MS;
 	cr_assert_eq(bench_do(&b, BLK_ZERO, 0, 100, 2000), 0);
 	t_lun_power_cut(b.lun);
@@ -127,7 +109,7 @@ Test(suspect, every_client_of_a_shared_unit_is_told_once)
 	uint64_t told[3] = {0};
 
 	setup(&b, 2, true);
-	put(&b, 0, 0, 4096, 'a');
+	bench_put(&b, 0, 0, 4096, 'a');
 	t_lun_power_cut(b.lun);
 	for (int i = 0; i < 6; i++) {
 		memset(&r, 0, sizeof r);
@@ -138,9 +120,9 @@ Test(suspect, every_client_of_a_shared_unit_is_told_once)
 		bench_req_fini(&r);
 		cr_assert_eq(r.err, i < 3 ? -EIO : 0, "flush %d", i);
 	}
-	is(&b, 0, 4096, 0); /* nothing is repeated */
+	bench_holds(&b, 0, 4096, 0); /* nothing is repeated */
 	cr_assert(bench_heard(&b, "cache-lost/-1"));
-	put(&b, 0, 0, 4096, 'b');
+	bench_put(&b, 0, 0, 4096, 'b');
 	told[0] = 0;
 	memset(&r, 0, sizeof r);
 	r.blk = (struct blk_req){.op = BLK_WRITE,
@@ -166,17 +148,11 @@ Test(suspect, a_nonvolatile_cache_is_trusted)
 	o.write_cache = MPIO_CACHE_SAFE;
 	bench_init_with(&b, 1, &o, NULL);
 	bench_up(&b);
-	put(&b, 0, 0, 4096, 'a');
+	bench_put(&b, 0, 0, 4096, 'a');
 	t_lun_attend(b.lun, NULL, 0x29, 0x00);
 	cr_assert_eq(bench_do(&b, BLK_FLUSH, 0, 0, 0), 0);
 	cr_assert_eq(b.lun->writes, 1);
 	bench_fini(&b);
-}
-
-static void die(struct bench *b, unsigned n)
-{
-	if (b->paths[n]->up)
-		t_path_die(b->paths[n], PATH_UNKNOWN, false, "reset");
 }
 
 /* The target restarts: every session goes, and the new ones say nothing. */
@@ -185,13 +161,13 @@ Test(suspect, every_session_lost)
 	struct bench b;
 
 	setup(&b, 2, false);
-	put(&b, 0, 0, 4096, 'a');
-	die(&b, 0);
-	die(&b, 1);
+	bench_put(&b, 0, 0, 4096, 'a');
+	bench_die(&b, 0);
+	bench_die(&b, 1);
 	t_lun_power_cut(b.lun);
-	is(&b, 0, 4096, 0);
+	bench_holds(&b, 0, 4096, 0);
 	bench_run(&b, 10 * S);
-	is(&b, 0, 4096, 'a');
+	bench_holds(&b, 0, 4096, 'a');
 	cr_assert(bench_heard(&b, "cache-replayed/-1"));
 	cr_assert(t_lun_is_clean(b.lun));
 	bench_fini(&b);
@@ -203,9 +179,9 @@ Test(suspect, a_witness_is_enough)
 	struct bench b;
 
 	setup(&b, 2, false);
-	put(&b, 0, 0, 4096, 'a');
+	bench_put(&b, 0, 0, 4096, 'a');
 	for (int i = 0; i < 3; i++) {
-		die(&b, (unsigned)i % 2);
+		bench_die(&b, (unsigned)i % 2);
 		bench_run(&b, 10 * S);
 		cr_assert_eq(bench_state(&b), MPDEV_UP);
 	}
@@ -223,21 +199,21 @@ Test(suspect, a_witness_that_does_not_answer)
 	struct bench_req r;
 
 	setup(&b, 2, false);
-	put(&b, 0, 0, 4096, 'a');
+	bench_put(&b, 0, 0, 4096, 'a');
 	b.paths[1]->dead = true;
-	die(&b, 0);
+	bench_die(&b, 0);
 	t_lun_power_cut(b.lun);
 	bench_run(&b, MS);
 	cr_assert_eq(bench_path(&b, 0).state, MPATH_ACTIVE);
 	bench_submit(&b, &r, BLK_FLUSH, 0, 0, 0);
 	bench_run(&b, S);
 	cr_assert_eq(r.done, 0);
-	die(&b, 1);
+	bench_die(&b, 1);
 	b.paths[1]->dead = false;
 	bench_run(&b, S);
 	bench_req_fini(&r);
 	cr_assert_eq(r.err, 0);
-	is(&b, 0, 4096, 'a');
+	bench_holds(&b, 0, 4096, 'a');
 	cr_assert(t_lun_is_clean(b.lun));
 	bench_fini(&b);
 }
@@ -248,7 +224,7 @@ Test(suspect, a_second_reset_during_the_replay)
 	struct bench_req r;
 
 	setup(&b, 1, false);
-	put(&b, 0, 0, 4096, 'a');
+	bench_put(&b, 0, 0, 4096, 'a');
 	t_lun_power_cut(b.lun);
 	b.paths[0]->latency = MS;
 	bench_submit(&b, &r, BLK_FLUSH, 0, 0, 0);
@@ -259,7 +235,7 @@ Test(suspect, a_second_reset_during_the_replay)
 	bench_run(&b, S);
 	bench_req_fini(&r);
 	cr_assert_eq(r.err, 0);
-	is(&b, 0, 4096, 'a');
+	bench_holds(&b, 0, 4096, 'a');
 	cr_assert(t_lun_is_clean(b.lun));
 	bench_fini(&b);
 }
@@ -282,7 +258,7 @@ Test(suspect, a_durable_write_in_two_steps_is_begun_anew)
 	bench_run(&b, S);
 	bench_req_fini(&r);
 	cr_assert_eq(r.err, 0);
-	is(&b, 0, 4096, 'a');
+	bench_holds(&b, 0, 4096, 'a');
 	cr_assert(t_lun_is_clean(b.lun));
 	bench_fini(&b);
 }
@@ -301,7 +277,7 @@ Test(suspect, what_is_kept_is_bounded)
 	bench_init(&b, 1, "failover", &o);
 	bench_up(&b);
 	for (unsigned i = 0; i < N; i++) {
-		put(&b, 0, (uint64_t)i << 20, 1 << 20, 'a');
+		bench_put(&b, 0, (uint64_t)i << 20, 1 << 20, 'a');
 		cr_assert_leq(
 			buf_pool_used(loop_pool(b.loop)), (17u << 20) + 4096);
 	}
@@ -344,10 +320,10 @@ Test(suspect, random_against_a_model)
 
 			switch (rand() % 24) {
 			case 0: t_lun_power_cut(b.lun); break;
-			case 1: die(&b, (unsigned)rand() % 2); break;
+			case 1: bench_die(&b, (unsigned)rand() % 2); break;
 			case 2:
-				die(&b, 0);
-				die(&b, 1);
+				bench_die(&b, 0);
+				bench_die(&b, 1);
 				t_lun_power_cut(b.lun);
 				break;
 			case 3:
