@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the logical unit says and becomes. */
 #include "faults.h"
+#include "features.h"
 #include "world.h"
 
 #include <umpio/base/units.h>
@@ -84,10 +85,12 @@ static void access_end(struct world_fault *f)
 		f->world->lun, world_group(f->plan->where), ALUA_OPTIMIZED);
 }
 
-/* The cache is lost, but no connection is. */
+/* The cache is lost, but no connection is. The one answer that says so may be
+ * overtaken on another connection. */
 static bool has_cache(const struct plan *p)
 {
-	return p->disk.wce;
+	return p->disk.wce &&
+	       (p->connections == 1 || feature(FEATURE_OVERTAKEN));
 }
 
 static void lost_begin(struct world_fault *f)

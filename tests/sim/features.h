@@ -11,9 +11,12 @@
 	X(FENCE, true,                                                         \
 		"a retried write is fenced: bytes of an aborted connection "   \
 		"may be delivered late")                                       \
-	X(RETAIN, false,                                                        \
+	X(RETAIN, true,                                                        \
 		"acknowledged writes that were not flushed survive a power "   \
-		"cut, or the next flush fails")
+		"cut, or the next flush fails")                                \
+	X(OVERTAKEN, false,                                                    \
+		"a unit attention counts before what other connections of "    \
+		"its session brought meanwhile")
 
 enum feature {
 #define X(id, made, what) FEATURE_##id,

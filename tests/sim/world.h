@@ -13,8 +13,9 @@
 struct loop_timer;
 
 /* What the device may hold in buffers: what the clients have in flight, as much
- * again for what it reads, merges and zeroes, and the connections' own. */
-#define WORLD_MEMORY_MAX (32u << 20)
+ * again for what it reads, merges and zeroes, and the connections' own; and
+ * what is kept until a flush, 32 MiB. */
+#define WORLD_MEMORY_MAX (64u << 20)
 
 struct world_fault {
 	struct world *world;
