@@ -45,8 +45,6 @@ bool alloc_set(bool now)
 
 static bool fails(const struct alloc_site *site)
 {
-	if (!on)
-		return false;
 	if (run->seen < ALLOC_MAX)
 		run->sites[run->seen] = *site;
 	run->seen++;
@@ -56,43 +54,46 @@ static bool fails(const struct alloc_site *site)
 	return true;
 }
 
-/* The frame pointer is kept in all builds, and main() is farther away. */
+/* Our code keeps the frame pointer in all builds, and main() is farther away
+ * while this is on. Before main() others allocate, such as the runtime of the
+ * preset coverage, which do not keep it. */
 #pragma GCC diagnostic ignored "-Wframe-address"
-#define SITE                                                                   \
-	(&(struct alloc_site){{__builtin_return_address(0),                    \
-		__builtin_return_address(1), __builtin_return_address(2)}})
+#define FAILS                                                                  \
+	(on && fails(&(struct alloc_site){{__builtin_return_address(0),        \
+		       __builtin_return_address(1),                            \
+		       __builtin_return_address(2)}}))
 
 void *__wrap_malloc(size_t size)
 {
-	return fails(SITE) ? NULL : __real_malloc(size);
+	return FAILS ? NULL : __real_malloc(size);
 }
 
 void *__wrap_calloc(size_t n, size_t size)
 {
-	return fails(SITE) ? NULL : __real_calloc(n, size);
+	return FAILS ? NULL : __real_calloc(n, size);
 }
 
 void *__wrap_realloc(void *p, size_t size)
 {
-	return fails(SITE) ? NULL : __real_realloc(p, size);
+	return FAILS ? NULL : __real_realloc(p, size);
 }
 
 void *__wrap_reallocarray(void *p, size_t n, size_t size)
 {
-	return fails(SITE) ? NULL : __real_reallocarray(p, n, size);
+	return FAILS ? NULL : __real_reallocarray(p, n, size);
 }
 
 void *__wrap_aligned_alloc(size_t alignment, size_t size)
 {
-	return fails(SITE) ? NULL : __real_aligned_alloc(alignment, size);
+	return FAILS ? NULL : __real_aligned_alloc(alignment, size);
 }
 
 char *__wrap_strdup(const char *text)
 {
-	return fails(SITE) ? NULL : __real_strdup(text);
+	return FAILS ? NULL : __real_strdup(text);
 }
 
 struct json_tokener *__wrap_json_tokener_new_ex(int depth)
 {
-	return fails(SITE) ? NULL : __real_json_tokener_new_ex(depth);
+	return FAILS ? NULL : __real_json_tokener_new_ex(depth);
 }
