@@ -476,6 +476,24 @@ Test(scenario, h40_text_without_end)
 	s_end_with_breach();
 }
 
+/* Not the last one, and nothing to ask for the next with */
+Test(scenario, h40_text_that_cannot_go_on)
+{
+	struct s_edit *e;
+
+	init();
+	memset(&found, 0, sizeof found);
+	e = s_edit_field(0x24, 0, T_FLAGS, 0);
+	s_set(e, T_TTT, T_NO_TAG);
+	s_start();
+	cr_assert(iscsi_discover(W.loop, &W.config, discovered, NULL));
+	cr_assert(t_loop_run_until(W.loop, is_found, NULL, 600 * NS_PER_S));
+	cr_assert_eq(found.calls, 1);
+	cr_assert_eq(found.err, -EPROTO);
+	cr_assert(strstr(found.reason, "without a tag"), "%s", found.reason);
+	s_end_with_breach();
+}
+
 /* A piece every three seconds: each in time, and all of them not. */
 Test(scenario, h40_text_in_drops)
 {

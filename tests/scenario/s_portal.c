@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Scenarios 31, 32 and 83: where to log in: redirections, several portals,
  * SendTargets (RFC 7143 6.3, 11.13.5, Appendix C). */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -281,6 +282,70 @@ Test(scenario, s083_send_targets_in_all_its_forms)
 	discover("", 0, 0);
 	cr_assert_eq(found.err, 0);
 	cr_assert_eq(found.targets, 0);
+	s_end();
+}
+
+/* The error says whether to try again, and what to look at before. */
+Test(discovery, login_refused)
+{
+	static const struct {
+		uint8_t class, detail;
+		int err;
+	} cases[] = {
+		{2, 0x01, -EACCES},
+		{2, 0x02, -EACCES},
+		{2, 0x05, -EINVAL},
+		{3, 0x01, -ECONNABORTED},
+	};
+
+	for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct s_edit *e;
+
+		s_init();
+		e = s_edit_field(0x23, 0, T_STATUS_CLASS, cases[i].class);
+		s_set(e, T_STATUS_DETAIL, cases[i].detail);
+		discover(NULL, 0, 0);
+		cr_assert_eq(found.calls, 1);
+		cr_assert_eq(found.err, cases[i].err, "case %u: %d, %s", i,
+			found.err, found.reason);
+		s_end_with_breach();
+	}
+}
+
+/* The target wants us gone: the list is asked for and comes all the same. */
+Test(discovery, asked_to_leave)
+{
+	s_init();
+	memset(&found, 0, sizeof found);
+	s_start();
+	W.wire->way[T_IN].delay_ns = 100 * NS_PER_MS;
+	cr_assert(iscsi_discover(W.loop, &W.config, discovered, NULL));
+	while (s_count(0x04) == 0)
+		s_pass(10);
+	t_conn_async(s_conn(), 1, 0, 0, 3);
+	cr_assert(t_loop_run_until(W.loop, is_found, NULL, 60 * NS_PER_S));
+	cr_assert_eq(found.calls, 1);
+	cr_assert_eq(found.err, 0, "%s", found.reason);
+	cr_assert_eq(found.targets, 1);
+	s_end();
+}
+
+Test(discovery, of_nobody_and_nowhere)
+{
+	struct iscsi_config config;
+
+	s_init();
+	memset(&found, 0, sizeof found);
+	s_start();
+	config = W.config;
+	config.nportals = 0;
+	cr_assert_null(iscsi_discover(W.loop, &config, discovered, NULL));
+	config = W.config;
+	config.initiator_name = NULL;
+	cr_assert_null(iscsi_discover(W.loop, &config, discovered, NULL));
+	iscsi_discover_cancel(NULL);
+	s_pass(1000);
+	cr_assert_eq(found.calls, 0);
 	s_end();
 }
 

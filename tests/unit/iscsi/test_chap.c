@@ -2,6 +2,7 @@
 /* CHAP: the maths against known answers, and what must be refused. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -278,6 +279,104 @@ Test(chap, reflection)
 	cr_expect(TAILQ_EMPTY(&all));
 }
 
+/* `c` in the list, up to the answer to `challenge`. */
+static int begin_beside(struct chap *c, struct chap_list_head *all,
+	const struct iscsi_chap *cfg, const char *challenge)
+{
+	char list[CHAP_LIST_MAX];
+
+	why = NULL;
+	cr_assert_eq(chap_init(c, cfg, all, false, &why), 0);
+	cr_assert_not_null(chap_list(c, list));
+	cr_assert_eq(chap_choose(c, "5", &why), 0);
+	return chap_challenge(c, "1", challenge, &why);
+}
+
+/* What one connection was asked may not be asked of another: the answers are
+ * as good as one that is overheard. */
+Test(chap, challenge_of_another_connection)
+{
+	struct chap_list_head all = TAILQ_HEAD_INITIALIZER(all);
+	char data[4096];
+	struct text_out out = {.data = data, .cap = sizeof data};
+	struct chap idle, first, second, third;
+
+	cr_assert_eq(chap_init(&idle, &mutual, &all, false, &why), 0);
+	cr_assert_eq(begin_beside(&first, &all, &config, "0x1122"), 0);
+	respond(&first, &out); /* one way: no challenge of ours */
+	cr_expect_eq(begin_beside(&second, &all, &mutual, "0x1122"), -EPROTO);
+	cr_expect(strstr(why, "of another connection") != NULL, "%s", why);
+	cr_expect_eq(chap_respond(&second, random_bytes, &out, &why), -EPROTO,
+		"it is not answered");
+	cr_expect_eq(begin_beside(&third, &all, &mutual, "0x1123"), 0);
+	chap_fini(&second);
+	chap_fini(&third);
+	chap_fini(&first);
+	cr_expect_eq(begin_beside(&first, &all, &mutual, "0x1122"), 0,
+		"those asked are forgotten");
+	chap_fini(&first);
+	chap_fini(&idle);
+	cr_expect(TAILQ_EMPTY(&all));
+}
+
+/* Nothing that the library has is approved, as under FIPS without a provider
+ * for it. */
+static void without_digests(void)
+{
+	cr_assert_eq(EVP_set_default_properties(NULL, "fips=yes"), 1);
+}
+
+Test(chap, no_digest_to_offer)
+{
+	char list[CHAP_LIST_MAX];
+	struct chap c;
+
+	without_digests();
+	cr_assert_eq(chap_init(&c, &config, NULL, false, &why), 0);
+	cr_expect_null(chap_list(&c, list));
+	cr_expect_eq(chap_choose(&c, "5", &why), -EPROTO);
+	chap_fini(&c);
+}
+
+Test(chap, digest_gone_before_the_response)
+{
+	char data[4096];
+	struct text_out out = {.data = data, .cap = sizeof data};
+	struct chap c;
+
+	cr_assert_eq(begin(&c, &mutual, "5", "1", "0x11"), 0);
+	without_digests();
+	cr_expect_eq(chap_respond(&c, random_bytes, &out, &why), -EIO);
+	cr_expect_eq(out.len, 0, "nothing is sent");
+	chap_fini(&c);
+}
+
+Test(chap, digest_gone_before_the_check)
+{
+	char data[4096], text[128];
+	struct text_out out = {.data = data, .cap = sizeof data};
+	struct chap c;
+
+	cr_assert_eq(begin(&c, &mutual, "5", "1", "0x11"), 0);
+	respond(&c, &out);
+	target_response(&c, MUTUAL, text);
+	without_digests();
+	cr_expect_eq(chap_verify(&c, "array1", text, &why), -EACCES,
+		"not even the right one");
+	cr_expect(strstr(why, "crypto library") != NULL, "%s", why);
+	chap_fini(&c);
+}
+
+Test(chap, unknown_digest)
+{
+	const uint8_t challenge = 0x11;
+	uint8_t hash[CHAP_HASH_MAX];
+
+	cr_expect_eq(
+		chap_hash((enum chap_alg)9, 1, SECRET, 12, &challenge, 1, hash),
+		-ENOTSUP);
+}
+
 Test(chap, our_challenge_equals_theirs)
 {
 	char text[2 + 2 * CHAP_CHALLENGE_LEN + 1] = "0x", data[4096];
@@ -309,4 +408,25 @@ Test(chap, secrets)
 	cfg = mutual;
 	cfg.user = NULL;
 	cr_expect_eq(chap_init(&c, &cfg, NULL, false, &why), -EINVAL);
+	cfg.user = "";
+	cr_expect_eq(chap_init(&c, &cfg, NULL, false, &why), -EINVAL);
+	cfg = mutual;
+	cfg.secret = NULL;
+	cr_expect_eq(chap_init(&c, &cfg, NULL, false, &why), -EINVAL);
+}
+
+Test(chap, users)
+{
+	struct iscsi_chap cfg = config;
+	char name[257];
+	struct chap c;
+
+	memset(name, 'n', sizeof name);
+	name[256] = '\0';
+	cfg.user = name;
+	cr_expect_eq(chap_init(&c, &cfg, NULL, false, &why), -EINVAL);
+	cr_expect(strstr(why, "255") != NULL, "%s", why);
+	name[255] = '\0';
+	cr_expect_eq(chap_init(&c, &cfg, NULL, false, &why), 0);
+	chap_fini(&c);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* iSNS attributes and answers, whole and hostile. */
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,6 +111,58 @@ Test(isns, addresses)
 		cr_assert_eq(isns_attr_host(&a, &at), 0);
 		cr_expect_str_eq(at.host, cases[i].text);
 	}
+}
+
+/* Our own addresses, as a server is told them. */
+Test(isns, addresses_of_ours)
+{
+	static const struct {
+		const char *text;
+		uint16_t port;
+	} cases[] = {{"10.0.0.1", 3260}, {"2001:db8::1", 65535}, {"::1", 1}};
+	struct isns_attr a;
+	struct endpoint at;
+	struct cursor c;
+
+	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct addr addr = {0};
+		uint16_t port = 0;
+
+		if (strchr(cases[i].text, ':')) {
+			struct sockaddr_in6 in6 = {.sin6_family = AF_INET6,
+				.sin6_port = htons(cases[i].port)};
+
+			inet_pton(AF_INET6, cases[i].text, &in6.sin6_addr);
+			memcpy(&addr.ss, &in6, sizeof in6);
+		} else {
+			struct sockaddr_in in = {.sin_family = AF_INET,
+				.sin_port = htons(cases[i].port)};
+
+			inet_pton(AF_INET, cases[i].text, &in.sin_addr);
+			memcpy(&addr.ss, &in, sizeof in);
+		}
+		begin(sizeof data);
+		cr_assert_eq(
+			isns_put_addr(&out, ISNS_PORTAL_IP, &addr, &port), 0);
+		cr_expect_eq(port, cases[i].port);
+		c = written();
+		cr_assert_eq(isns_attr_next(&c, &a), 1);
+		cr_expect_eq(a.tag, ISNS_PORTAL_IP);
+		cr_assert_eq(isns_attr_host(&a, &at), 0);
+		cr_expect_str_eq(at.host, cases[i].text);
+	}
+}
+
+Test(isns, addresses_that_it_cannot_tell)
+{
+	struct addr addr = {.ss.ss_family = AF_UNIX};
+	uint16_t port = 7;
+
+	begin(sizeof data);
+	cr_assert_eq(isns_put_addr(&out, ISNS_PORTAL_IP, &addr, &port),
+		-EAFNOSUPPORT);
+	cr_expect_eq(out.len, 0);
+	cr_expect_eq(port, 7);
 }
 
 /* Lengths that lie: longer than what is there, not of whole words, so large

@@ -417,6 +417,78 @@ Test(client, export_removed_within_a_payload)
 	cr_assert_eq(w.removals, 1);
 }
 
+/* While others stay, nobody new comes to it; its clients go on. */
+Test(client, export_removed_beside_another)
+{
+	uint8_t data[8193];
+	struct offer o;
+	struct peer other, old;
+	size_t len;
+
+	nbds_export_add(w.server, "other", t_blkdev_dev(w.ram), NULL);
+	peer_hello(&p, &w, 3);
+	go_send(&p, NBD_OPT_GO, "disk", 0, NULL);
+	offer_take(&p, NBD_OPT_GO, &o);
+	cr_assert_eq(o.end, NBD_REP_ACK);
+	t_blkdev_hold(w.ram, true);
+	cmd_send(&p, 0, NBD_CMD_READ, 1, 0, 4);
+	world_remove(&w, "disk", false);
+
+	peer_hello(&other, &w, 3);
+	option_send(&other, NBD_OPT_LIST, NULL, 0);
+	cr_assert_eq(
+		option_take(&other, NBD_OPT_LIST, data, &len), NBD_REP_SERVER);
+	cr_assert_arr_eq(data, "\0\0\0\5other", 9);
+	cr_assert_eq(
+		option_take(&other, NBD_OPT_LIST, NULL, NULL), NBD_REP_ACK);
+	go_send(&other, NBD_OPT_GO, "disk", 0, NULL);
+	offer_take(&other, NBD_OPT_GO, &o);
+	cr_assert_eq(o.end, NBD_REP_ERR_SHUTDOWN);
+	go_send(&other, NBD_OPT_GO, "other", 0, NULL);
+	offer_take(&other, NBD_OPT_GO, &o);
+	cr_assert_eq(o.end, NBD_REP_ACK);
+	peer_hello(&old, &w, 3);
+	option_send(&old, NBD_OPT_EXPORT_NAME, "disk", 4);
+	peer_expect_end(&old);
+
+	cr_assert_eq(w.removals, 0);
+	t_blkdev_hold(w.ram, false);
+	cr_assert_eq(simple_take(&p, 1), 0);
+	peer_take(&p, NULL, 4);
+	peer_expect_end(&p);
+	cr_assert_eq(w.removals, 1);
+	peer_close(&other);
+	peer_close(&old);
+}
+
+/* One for whom a list of names is set is for nobody without TLS. */
+Test(client, export_for_others)
+{
+	static char alice[] = "alice";
+	char *const allow[] = {alice, NULL};
+	uint8_t data[8193];
+	struct offer o;
+	struct peer old;
+	size_t len;
+
+	nbds_export_add(w.server, "hers", t_blkdev_dev(w.ram), allow);
+	peer_hello(&p, &w, 3);
+	option_send(&p, NBD_OPT_LIST, NULL, 0);
+	cr_assert_eq(option_take(&p, NBD_OPT_LIST, data, &len), NBD_REP_SERVER);
+	cr_assert_arr_eq(data, "\0\0\0\4disk", 8);
+	cr_assert_eq(option_take(&p, NBD_OPT_LIST, NULL, NULL), NBD_REP_ACK);
+	go_send(&p, NBD_OPT_GO, "hers", 0, NULL);
+	offer_take(&p, NBD_OPT_GO, &o);
+	cr_assert_eq(o.end, NBD_REP_ERR_POLICY);
+	peer_hello(&old, &w, 3);
+	option_send(&old, NBD_OPT_EXPORT_NAME, "hers", 4);
+	peer_expect_end(&old);
+	peer_close(&old);
+	go_send(&p, NBD_OPT_GO, "disk", 0, NULL);
+	offer_take(&p, NBD_OPT_GO, &o);
+	cr_assert_eq(o.end, NBD_REP_ACK);
+}
+
 /* First with grace, then now: the device's requests are still waited for. */
 Test(client, export_removed_now)
 {
