@@ -88,7 +88,7 @@ done <<-END
 END
 
 step "both portal groups: an ALUA pair"
-umpiod_start --nbd "unix:$NBD_SOCKET" -o group-by=none \
+umpiod_start --nbd "unix:$NBD_SOCKET" -o group-by=none -o hold-down=no \
 	"iscsi://$NEAR/$NAME:main/0" "iscsi://$FAR/$NAME:main/0"
 eventually 10 has_active 2 || fail "not both paths are active"
 alua() { json '[.devices[0].paths | sort_by(.tpgt)[] | "\(.tpgt) \(.alua)"] |
