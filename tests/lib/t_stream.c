@@ -268,6 +268,8 @@ static void advance(struct conn *c, unsigned way)
 	const struct t_wire_way *w = &c->wire->way[way];
 	uint64_t now = t_world_now();
 
+	if (p->reset_due != T_NEVER) /* behind a reset nothing leaves */
+		pipe_truncate(p, p->sent);
 	if (w->blackhole)
 		return;
 	while (p->sent < p->len && p->free_at <= now)
