@@ -68,11 +68,13 @@ static bool send_data_in(
 		add_status(task, bhs, sn >= task->sent_sn);
 	if (sn >= task->sent_sn)
 		task->sent_sn = sn + 1;
-	task->lost[sn] = true;
+	if (task->lost)
+		task->lost[sn] = true;
 	whole = t_conn_put(c, bhs, task->data + at, len);
 	if (c->state == T_DEAD)
 		return false;
-	task->lost[sn] = !whole;
+	if (task->lost) /* not of one that was given up */
+		task->lost[sn] = !whole;
 	return true;
 }
 

@@ -55,7 +55,7 @@ for i in 1 2 3 4; do
 done
 ctl wait disk0 --paths 2 --timeout 10
 equal queued "$(json '.devices[0].queued' stats)" 0
-quiet_log 'path|degraded|queueing'
+quiet_log 'path|degraded|queueing|cache'
 umpiod_stop
 
 step "what is held is bounded, over all connections"
