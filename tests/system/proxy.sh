@@ -25,7 +25,8 @@ for wrong in "flip all" "flip all nonsense" "flip all data-in x" \
 	! tell $wrong >/dev/null || fail "taken: $wrong"
 done
 
-umpiod_start --nbd "unix:$NBD_SOCKET" -o max-recv-data-segment-length=16KiB \
+umpiod_start --nbd "unix:$NBD_SOCKET" -o hold-down=no -o marginal=no \
+	-o max-recv-data-segment-length=16KiB \
 	-o data-digest=CRC32C \
 	-o header-digest=CRC32C \
 	"iscsi://$A3:3260/$IQN/1" "iscsi://$A4:3260/$IQN/1"
