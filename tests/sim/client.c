@@ -77,6 +77,7 @@ static void done(struct blk_req *blk, int err)
 
 	blk->done = done_again;
 	note_end(s, err);
+	world_heed_losses(w);
 	if (blk->op == BLK_READ && !err)
 		oracle_saw(w->oracle, s->number, blk->data);
 	if (blk->op == BLK_FLUSH || (err && blk->flags & BLK_FUA))

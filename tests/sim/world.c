@@ -119,6 +119,15 @@ static void on_event(void *arg, int path, const char *event, const char *reason)
 	}
 }
 
+void world_heed_losses(struct world *w)
+{
+	if (w->losses == w->blk->losses)
+		return;
+	w->losses = w->blk->losses;
+	if (w->starved)
+		oracle_forgive(w->oracle);
+}
+
 static void on_hopeless(void *arg, const char *reason)
 {
 	(void)arg;

@@ -48,8 +48,9 @@ struct world {
 	uint64_t requests, failures;
 	uint64_t longest; /* ns that one request took */
 	bool owed; /* acknowledged writes were lost, and no flush has said so */
-	bool starved; /* allocations have failed */
-	bool calm;    /* faults have stopped and are forgotten */
+	uint64_t losses; /* blkdev.losses that the oracle knows of */
+	bool starved;    /* allocations have failed */
+	bool calm;       /* faults have stopped and are forgotten */
 };
 
 void world_init(struct world *w, struct plan *plan);
@@ -70,6 +71,11 @@ struct t_session *world_session(struct world *w, unsigned path);
 
 /* All paths are active. */
 bool world_is_whole(const struct world *w);
+
+/* The device has lost acknowledged writes and has said so by its count alone:
+ * for want of memory an event is only logged. To be asked before what a request
+ * has found is judged. */
+void world_heed_losses(struct world *w);
 
 /* What the volatile cache held is gone, on all targets. */
 void world_power_cut(struct world *w);
