@@ -119,16 +119,24 @@ static void waiting_run(struct t_session *s, struct t_waiting *w)
 			t_data_out(w->conn, e->bhs, e->data, e->len);
 }
 
-bool t_order_data(
-	struct t_conn *c, const uint8_t *bhs, const uint8_t *data, uint32_t len)
+/* The SCSI command of the connection with this ITT. */
+static struct t_waiting *waiting_command(const struct t_conn *c, uint32_t itt)
 {
 	struct t_waiting *w;
-	struct t_early *e; /* without data when they were lost */
 
 	TAILQ_FOREACH (w, &c->session->waiting, link)
 		if (w->conn == c && t_get(w->bhs, T_OPCODE) == 0x01 &&
-			t_get(w->bhs, T_ITT) == t_get(bhs, T_ITT))
-			break;
+			t_get(w->bhs, T_ITT) == itt)
+			return w;
+	return NULL;
+}
+
+bool t_order_data(
+	struct t_conn *c, const uint8_t *bhs, const uint8_t *data, uint32_t len)
+{
+	struct t_waiting *w = waiting_command(c, (uint32_t)t_get(bhs, T_ITT));
+	struct t_early *e; /* without data when they were lost */
+
 	if (!w)
 		return false;
 	e = calloc(1, sizeof *e);
@@ -140,6 +148,14 @@ bool t_order_data(
 	e->len = len;
 	STAILQ_INSERT_TAIL(&w->early, e, link);
 	return true;
+}
+
+void t_order_lose(struct t_conn *c, uint32_t itt)
+{
+	struct t_waiting *w = waiting_command(c, itt);
+
+	if (w)
+		w->skip = true;
 }
 
 void t_order_drop(struct t_session *s, const struct t_conn *c)

@@ -84,6 +84,8 @@ void t_order_fill(struct t_session *s, uint32_t sn);
 /* Data-Out of a command that waits for its turn: kept for it. False: none. */
 bool t_order_data(struct t_conn *c, const uint8_t *bhs, const uint8_t *data,
 	uint32_t len);
+/* The command that waits with this ITT, if any, is not executed in its turn. */
+void t_order_lose(struct t_conn *c, uint32_t itt);
 /* Early commands before `sn` are not executed when their turn comes. */
 void t_order_skip(struct t_session *s, uint32_t sn);
 /* Early commands of a connection (NULL: of all) are gone. */

@@ -185,13 +185,16 @@ static void check_request(struct t_conn *c, const uint8_t *bhs)
 		t_conn_acked(c);
 }
 
-/* At level 0 there is no other way to get the data. */
-static void task_lost(struct t_session *s, unsigned op, uint32_t itt)
+/* At level 0 there is no other way to get the data, be it of a command that
+ * still waits for its turn. */
+static void task_lost(struct t_conn *c, uint32_t itt)
 {
-	struct t_task *task = op == 0x05 ? t_task_find(s, itt) : NULL;
+	struct t_task *task = t_task_find(c->session, itt);
 
 	if (task)
-		t_task_free(s, task);
+		t_task_free(c->session, task);
+	else
+		t_order_lose(c, itt);
 }
 
 /* Nobody received it, and its sender is not to blame. */
@@ -205,7 +208,8 @@ static void pdu_lost(
 		return;
 	c->session->discards += numbered;
 	if (c->session->error_recovery_level == 0) {
-		task_lost(c->session, op, (uint32_t)t_get(bhs, T_ITT));
+		if (op == 0x05)
+			task_lost(c, (uint32_t)t_get(bhs, T_ITT));
 		return;
 	}
 	if (op == 0x05)
