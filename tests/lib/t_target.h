@@ -280,6 +280,8 @@ struct t_conn {
 	uint32_t text_itt, text_ttt;
 	TAILQ_HEAD(, t_pdu) held;
 	bool stalled; /* nothing is read */
+	/* Stalled once, or cut off from the initiator, it cannot know when it
+	 * was given up: Time2Wait may have begun long before its end. */
 	bool was_stalled;
 	bool numbered; /* `last_cmd_sn` holds: the last new command's */
 	uint32_t last_cmd_sn;

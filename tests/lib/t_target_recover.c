@@ -141,7 +141,7 @@ void t_park(struct t_conn *c)
 	p->stat_sn = c->stat_sn;
 	p->max_send_data = c->max_send_data;
 	p->lost_at = loop_now(c->target->loop);
-	/* Who read nothing for a while does not know when it ended. */
+	/* Who got nothing for a while does not know when it ended. */
 	p->not_before = p->lost_at;
 	if (!c->was_stalled)
 		p->not_before += s->default_time2wait * 1000000000ull;

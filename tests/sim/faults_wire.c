@@ -83,10 +83,23 @@ static void set_blackhole(struct t_wire *wire, uint64_t ways)
 	wire->way[T_IN].blackhole = ways & 2;
 }
 
+/* That the initiator gives up a connection does not get through, either. */
+static void cut_off(const struct world_fault *f)
+{
+	struct t_target *t = world_target(f->world, f->plan->where);
+	struct t_conn *c;
+
+	TAILQ_FOREACH (c, &t->conns, link)
+		if (c->tpgt == world_group(f->plan->where))
+			c->was_stalled = true;
+}
+
 static void blackhole_begin(struct world_fault *f)
 {
 	uint64_t ways = 1 + f->plan->dice % 3;
 
+	if (ways & 1)
+		cut_off(f);
 	fault_say(f, "%s for %llu ms",
 		ways == 3   ? "both ways"
 		: ways == 1 ? "to the target"

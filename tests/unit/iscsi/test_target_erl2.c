@@ -79,6 +79,44 @@ Test(target_erl2, one_order_over_all)
 	raw_end();
 }
 
+/* At level 0 nothing brings back what was lost of a command that waits: it is
+ * not executed, and the rest of its data is no breach. */
+Test(target_erl2, data_lost_before_their_turn)
+{
+	uint8_t bhs[T_BHS_LEN], late[T_BHS_LEN];
+	unsigned n;
+
+	options.error_recovery_level = 0;
+	options.initial_r2t = false;
+	start(2);
+	memset(lun->memory, 0, 4096);
+	t_target_spoil(target, T_FROM_INITIATOR, 0x05);
+	make_rw(late, false, 10, 512);
+	t_set(late, T_CMD_SN, cmd_sn++);
+	make_rw(bhs, true, 11, 2048);
+	t_set(bhs, T_FINAL, 0);
+	raw_request(&raw[1], bhs, NULL, 0);
+	for (n = 0; n < 2; n++) {
+		t_make(bhs, 0x05);
+		t_set(bhs, T_FINAL, n == 1);
+		t_set(bhs, T_ITT, 11);
+		t_set(bhs, T_DATA_SN, n);
+		t_set(bhs, T_OFFSET, n * 1024);
+		raw_send(&raw[1], bhs, pattern + n * 1024, 1024);
+		cr_expect_eq(got_count(&raw[1], 0x3f), n == 0);
+	}
+	raw_send(&raw[0], late, NULL, 0);
+	cr_expect_eq(t_get(got(&raw[0], 0x21, 0), T_ITT), 10);
+	make_rw(bhs, false, 12, 512);
+	raw_request(&raw[0], bhs, NULL, 0);
+	cr_expect_eq(t_get(got(&raw[0], 0x21, 0), T_EXP_CMD_SN), cmd_sn);
+	cr_expect_eq(got_count(&raw[1], 0x31), 0);
+	cr_expect_eq(got_count(&raw[1], 0x21), 0);
+	cr_expect_eq(lun->memory[1024], 0);
+	cr_expect_eq(target->violations, 0, "%s", target->violation);
+	raw_end();
+}
+
 Test(target_erl2, read_is_reassigned)
 {
 	uint8_t bhs[T_BHS_LEN];
@@ -275,6 +313,18 @@ Test(target_erl2, time2retain)
 	raw_wait(3100);
 	cr_expect(LIST_EMPTY(&target->sessions));
 	cr_expect_eq(raw_login(2, 2, tsih)->status, 0x020a);
+	raw_end();
+}
+
+/* The initiator may have given up long ago what it could not say so to. */
+Test(target_erl2, time2wait_of_who_was_cut_off)
+{
+	options.default_time2wait = 2;
+	start(2);
+	t_target_cid(target, 1)->was_stalled = true;
+	t_conn_end(t_target_cid(target, 1), true);
+	cr_expect_eq(logout_for_recovery(&raw[1], 1), 0);
+	cr_expect_eq(target->violations, 0, "%s", target->violation);
 	raw_end();
 }
 
