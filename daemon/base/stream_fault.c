@@ -298,12 +298,32 @@ static ssize_t read_ring(struct faulty *f, const struct iovec *iov, int n)
 	return got > 0 ? (ssize_t)got : -EAGAIN;
 }
 
+typedef ssize_t move_fn(struct stream *s, const struct iovec *iov, int n);
+
+/* Straight to or from the stream beneath, at the lane's rate. */
+static ssize_t pass(struct faulty *f, struct lane *l, const struct iovec *iov,
+	int n, move_fn *move)
+{
+	struct iovec cut[IOV_MAX_];
+	ssize_t moved;
+
+	if (l->fault.rate) {
+		n = allowed(l, loop_now(f->loop), iov, n, cut);
+		iov = cut;
+		update(f);
+		if (n == 0)
+			return -EAGAIN;
+	}
+	moved = move(f->inner, iov, n);
+	if (l->fault.rate && moved > 0)
+		l->credit -= (uint64_t)moved;
+	return moved;
+}
+
 static ssize_t faulty_readv(struct stream *s, const struct iovec *iov, int n)
 {
 	struct faulty *f = of(s);
 	struct lane *l = &f->in;
-	struct iovec cut[IOV_MAX_];
-	ssize_t got;
 
 	if (l->fault.hold)
 		return -EAGAIN;
@@ -313,17 +333,7 @@ static ssize_t faulty_readv(struct stream *s, const struct iovec *iov, int n)
 		return l->error;
 	if (queues(l))
 		return -EAGAIN;
-	if (l->fault.rate) {
-		n = allowed(l, loop_now(f->loop), iov, n, cut);
-		iov = cut;
-		update(f);
-		if (n == 0)
-			return -EAGAIN;
-	}
-	got = stream_readv(f->inner, iov, n);
-	if (l->fault.rate && got > 0)
-		l->credit -= (uint64_t)got;
-	return got;
+	return pass(f, l, iov, n, stream_readv);
 }
 
 static ssize_t write_ring(struct faulty *f, const struct iovec *iov, int n)
@@ -345,24 +355,12 @@ static ssize_t faulty_writev(struct stream *s, const struct iovec *iov, int n)
 {
 	struct faulty *f = of(s);
 	struct lane *l = &f->out;
-	struct iovec cut[IOV_MAX_];
-	ssize_t put;
 
 	if (l->error != NO_ERROR)
 		return l->error;
 	if (takes_all(l))
 		return write_ring(f, iov, n);
-	if (l->fault.rate) {
-		n = allowed(l, loop_now(f->loop), iov, n, cut);
-		iov = cut;
-		update(f);
-		if (n == 0)
-			return -EAGAIN;
-	}
-	put = stream_writev(f->inner, iov, n);
-	if (l->fault.rate && put > 0)
-		l->credit -= (uint64_t)put;
-	return put;
+	return pass(f, l, iov, n, stream_writev);
 }
 
 static void faulty_want(struct stream *s, bool read, bool write)
