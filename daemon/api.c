@@ -28,6 +28,17 @@ struct device *call_device(struct daemon *d, struct control_call *call,
 	return dev;
 }
 
+struct plan_path *call_path(
+	struct device *dev, struct control_call *call, const char *text)
+{
+	char why[256];
+	struct plan_path *path = device_find_path(dev, text, why, sizeof why);
+
+	if (!path)
+		control_fail(call, CONTROL_FAILED, "%s", why);
+	return path;
+}
+
 /*
  * status and stats: each device fills in its object on its worker, one after
  * the other in the list; the last one to come back answers the call.
@@ -180,7 +191,6 @@ static void run_path(
 	const char *text = control_text(request, "path");
 	struct device *dev;
 	struct plan_path *path;
-	char why[256];
 
 	if (!verb || !text ||
 		(strcmp(verb, "fail") != 0 && strcmp(verb, "restore") != 0)) {
@@ -191,10 +201,8 @@ static void run_path(
 	dev = call_device(arg, call, request);
 	if (!dev)
 		return;
-	path = device_find_path(dev, text, why, sizeof why);
-	if (!path)
-		control_fail(call, CONTROL_FAILED, "%s", why);
-	else
+	path = call_path(dev, call, text);
+	if (path)
 		unit_path(dev->unit,
 			strcmp(verb, "fail") == 0 ? UNIT_PATH_FAIL
 						  : UNIT_PATH_RESTORE,

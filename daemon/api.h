@@ -8,10 +8,16 @@
 struct daemon;
 struct device;
 struct json_object;
+struct plan_path;
 
 /* The device that a request names; NULL, and the call has been failed. */
 struct device *call_device(struct daemon *d, struct control_call *call,
 	struct json_object *request);
+
+/* The path of `dev` that `text` names (HOST:PORT, or its id); NULL, and the
+ * call has been failed. */
+struct plan_path *call_path(struct device *dev, struct control_call *call,
+	const char *text);
 
 /* Ends with a NULL name; `arg` of each is the daemon. */
 extern const struct control_command api_commands[];

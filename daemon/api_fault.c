@@ -155,7 +155,6 @@ void api_fault(
 	struct wanted w = {0};
 	struct device *dev;
 	struct plan_path *path;
-	char why[256];
 
 	if (!read_request(&w, call, request))
 		return;
@@ -166,9 +165,7 @@ void api_fault(
 	dev = call_device(arg, call, request);
 	if (!dev)
 		return;
-	path = device_find_path(dev, text, why, sizeof why);
-	if (!path)
-		control_fail(call, CONTROL_FAILED, "%s", why);
-	else
+	path = call_path(dev, call, text);
+	if (path)
 		unit_fault(dev->unit, path->id, &w.fault, on_done, call);
 }

@@ -109,13 +109,15 @@ struct json_object *cli_ask(const struct cli *cli, struct json_object *request,
 	return reply;
 }
 
-int cli_order(
-	const struct cli *cli, struct json_object *request, unsigned timeout_ms)
+int cli_show(const struct cli *cli, struct json_object *request,
+	unsigned timeout_ms, void (*render)(struct json_object *reply))
 {
 	int status = CLI_DONE;
 	struct json_object *reply = cli_ask(cli, request, timeout_ms, &status);
 	if (reply && cli->json)
 		cli_print_json(reply);
+	else if (reply && render)
+		render(reply);
 	json_object_put(reply);
 	return status;
 }

@@ -34,10 +34,10 @@ int cli_misuse(const struct cli *cli, const char *fmt, ...)
 struct json_object *cli_ask(const struct cli *cli, struct json_object *request,
 	unsigned timeout_ms, int *status);
 
-/* The same for a command whose success says nothing without --json. Returns
- * the exit status. */
-int cli_order(const struct cli *cli, struct json_object *request,
-	unsigned timeout_ms);
+/* The same, and prints the reply: as JSON, or as `render` shows it to people;
+ * NULL: success says nothing to them. Returns the exit status. */
+int cli_show(const struct cli *cli, struct json_object *request,
+	unsigned timeout_ms, void (*render)(struct json_object *reply));
 
 /* A new request {"command":name}. */
 struct json_object *cli_request(const char *name);

@@ -52,51 +52,54 @@ static bool names_file(const char *key)
 	return len > tail && strcmp(key + len - tail, "-file") == 0;
 }
 
-/* KEY=VALUE into {"options":{KEY:VALUE}}. False: said what is wrong. */
-static bool add_option(
-	struct cli *cli, struct json_object *options, const char *text)
-{
+struct setting {
 	char key[64], value[2 * PATH_MAX];
+};
+
+/* KEY=VALUE, as `what` was given it. False: said what is wrong. */
+static bool setting_parse(
+	struct setting *s, struct cli *cli, const char *what, const char *text)
+{
 	size_t len = strcspn(text, "=");
-	if (!text[len] || len == 0 || len >= sizeof key) {
-		cli_misuse(cli, "-o: `%.64s` is not KEY=VALUE", text);
+	if (!text[len] || len == 0 || len >= sizeof s->key) {
+		cli_misuse(cli, "%s: `%.64s` is not KEY=VALUE", what, text);
 		return false;
 	}
-	memcpy(key, text, len);
-	key[len] = '\0';
-	if (json_object_object_get_ex(options, key, NULL)) {
-		cli_misuse(cli, "-o %s is given twice", key);
-		return false;
-	}
-	if (names_file(key))
-		absolute(text + len + 1, "", value, sizeof value);
+	memcpy(s->key, text, len);
+	s->key[len] = '\0';
+	if (names_file(s->key))
+		absolute(text + len + 1, "", s->value, sizeof s->value);
 	else
-		snprintf(value, sizeof value, "%s", text + len + 1);
-	cli_add(options, key, value);
+		snprintf(s->value, sizeof s->value, "%s", text + len + 1);
 	return true;
 }
 
-/* KEY=VALUE onto the list of pairs. False: said what is wrong. */
+/* Into {"options":{KEY:VALUE}}. False: said what is wrong. */
+static bool add_option(
+	struct cli *cli, struct json_object *options, const char *text)
+{
+	struct setting s;
+	if (!setting_parse(&s, cli, "-o", text))
+		return false;
+	if (json_object_object_get_ex(options, s.key, NULL)) {
+		cli_misuse(cli, "-o %s is given twice", s.key);
+		return false;
+	}
+	cli_add(options, s.key, s.value);
+	return true;
+}
+
+/* Onto the list of pairs. False: said what is wrong. */
 static bool add_pair(
 	struct cli *cli, struct json_object *pairs, const char *text)
 {
+	struct setting s;
 	struct json_object *pair;
-	char key[64], value[2 * PATH_MAX];
-	size_t len = strcspn(text, "=");
-
-	if (!text[len] || len == 0 || len >= sizeof key) {
-		cli_misuse(cli, "set: `%.64s` is not KEY=VALUE", text);
+	if (!setting_parse(&s, cli, "set", text))
 		return false;
-	}
-	memcpy(key, text, len);
-	key[len] = '\0';
-	if (names_file(key))
-		absolute(text + len + 1, "", value, sizeof value);
-	else
-		snprintf(value, sizeof value, "%s", text + len + 1);
 	pair = json_object_new_array();
-	json_object_array_add(pair, json_object_new_string(key));
-	json_object_array_add(pair, json_object_new_string(value));
+	json_object_array_add(pair, json_object_new_string(s.key));
+	json_object_array_add(pair, json_object_new_string(s.value));
 	json_object_array_add(pairs, pair);
 	return true;
 }
@@ -133,7 +136,7 @@ int cmd_attach(struct cli *cli)
 		json_object_put(request);
 		return CLI_USAGE;
 	}
-	return cli_order(cli, request, 0);
+	return cli_show(cli, request, 0, NULL);
 }
 
 int cmd_detach(struct cli *cli)
@@ -142,7 +145,7 @@ int cmd_detach(struct cli *cli)
 	cli_add(request, "device", cli->args.words[0]);
 	json_object_object_add(request, "now",
 		json_object_new_boolean(args_value(&cli->args, "now") != NULL));
-	return cli_order(cli, request, 0);
+	return cli_show(cli, request, 0, NULL);
 }
 
 int cmd_path(struct cli *cli)
@@ -155,7 +158,7 @@ int cmd_path(struct cli *cli)
 	cli_add(request, "verb", words[0]);
 	cli_add(request, "device", words[1]);
 	cli_add(request, "path", words[2]);
-	return cli_order(cli, request, 0);
+	return cli_show(cli, request, 0, NULL);
 }
 
 /* The words between KIND and NAME are the daemon's to judge. */
@@ -174,7 +177,7 @@ int cmd_fault(struct cli *cli)
 	cli_add(request, "path", words[n - 1]);
 	json_object_object_add(request, "in", json_object_new_boolean(in));
 	json_object_object_add(request, "out", json_object_new_boolean(out));
-	return cli_order(cli, request, 0);
+	return cli_show(cli, request, 0, NULL);
 }
 
 int cmd_set(struct cli *cli)
@@ -188,7 +191,7 @@ int cmd_set(struct cli *cli)
 			json_object_put(request);
 			return CLI_USAGE;
 		}
-	return cli_order(cli, request, 0);
+	return cli_show(cli, request, 0, NULL);
 }
 
 int cmd_abort(struct cli *cli)
@@ -196,10 +199,10 @@ int cmd_abort(struct cli *cli)
 	struct json_object *request = cli_request("abort");
 
 	cli_add(request, "device", cli->args.words[0]);
-	return cli_order(cli, request, 0);
+	return cli_show(cli, request, 0, NULL);
 }
 
 int cmd_reload(struct cli *cli)
 {
-	return cli_order(cli, cli_request("reload"), 0);
+	return cli_show(cli, cli_request("reload"), 0, NULL);
 }

@@ -73,8 +73,7 @@ static void render(struct json_object *reply)
 int cmd_pr(struct cli *cli)
 {
 	const char *const *words = cli->args.words;
-	struct json_object *request = cli_request("pr"), *reply;
-	int status = CLI_DONE;
+	struct json_object *request = cli_request("pr");
 	unsigned i = 0;
 
 	while (verbs[i].verb && strcmp(verbs[i].verb, words[0]) != 0)
@@ -93,13 +92,5 @@ int cmd_pr(struct cli *cli)
 	json_object_object_add(request, "abort",
 		json_object_new_boolean(
 			args_value(&cli->args, "abort") != NULL));
-	reply = cli_ask(cli, request, 0, &status);
-	if (!reply)
-		return status;
-	if (cli->json)
-		cli_print_json(reply);
-	else
-		render(reply);
-	json_object_put(reply);
-	return CLI_DONE;
+	return cli_show(cli, request, 0, render);
 }

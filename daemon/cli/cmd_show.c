@@ -11,20 +11,10 @@
 
 static int show(struct cli *cli, void (*render)(struct json_object *reply))
 {
-	int status = CLI_DONE;
 	struct json_object *request = cli_request(cli->command->name);
 	if (cli->args.nwords)
 		cli_add(request, "device", cli->args.words[0]);
-	struct json_object *reply =
-		cli_ask(cli, request, REPLY_TIMEOUT_MS, &status);
-	if (!reply)
-		return status;
-	if (cli->json)
-		cli_print_json(reply);
-	else
-		render(reply);
-	json_object_put(reply);
-	return CLI_DONE;
+	return cli_show(cli, request, REPLY_TIMEOUT_MS, render);
 }
 
 int cmd_status(struct cli *cli)
@@ -66,5 +56,5 @@ int cmd_wait(struct cli *cli)
 		return CLI_USAGE;
 	}
 	/* The daemon keeps the time. */
-	return cli_order(cli, request, 0);
+	return cli_show(cli, request, 0, NULL);
 }
