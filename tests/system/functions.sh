@@ -104,6 +104,7 @@ eventually() {
 background() {
 	local name=$1
 	shift
+	: >"$T/$name.log" # now: what a former one of the name said is over
 	"$@" >"$T/$name.log" 2>&1 </dev/null &
 	PIDS+=($!)
 }
