@@ -89,6 +89,7 @@ static struct json_object *path_stats(const struct mpath_info *p)
 		{"snacks_sent", c->snacks_sent},
 		{"digest_errors", c->digest_errors},
 		{"fences", c->fences},
+		{"sibling_fences", c->sibling_fences},
 	};
 
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)

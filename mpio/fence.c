@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <umpio/base/units.h>
@@ -26,6 +27,7 @@ struct fence *fence_new(struct mpath *mp)
 	f->dev = mp->dev;
 	f->path = mp;
 	f->path_id = mp->id;
+	f->sibling = -1;
 	TAILQ_INIT(&f->ghosts);
 	loop_task_init(&f->ask, ask, f);
 	TAILQ_INSERT_TAIL(&f->dev->fences, f, link);
@@ -208,15 +210,18 @@ static void tell_fenced(struct fence *f, const struct ghost_list *list)
 {
 	const struct ghost *g, *last = TAILQ_LAST(list, ghost_list);
 	uint64_t ms = (loop_now(f->dev->loop) - last->since) / NS_PER_MS;
+	bool sibling = f->path && f->path->phase == PHASE_FENCING;
 	unsigned n = 0;
-	char text[120];
+	char text[400];
 
 	TAILQ_FOREACH (g, list, link)
 		n++;
 	snprintf(text, sizeof text,
 		"%u write%s of unknown outcome can no longer be executed, "
-		"%" PRIu64 " ms after the last",
-		n, n == 1 ? "" : "s", ms);
+		"%" PRIu64 " ms after the last%s%s",
+		n, n == 1 ? "" : "s", ms,
+		sibling ? "; proven by a login at " : "",
+		sibling ? f->portal : "");
 	notice_event(f->dev, f->path_id, EVENT_FENCED, text);
 }
 
@@ -264,6 +269,52 @@ static void ask(void *arg)
 	f->asking = true;
 	f->request = (struct path_fence){.done = fenced, .arg = f};
 	path_fence(f->path->path, &f->request);
+}
+
+/*
+ * The help of another path
+ */
+static bool is_owed(const struct fence *f)
+{
+	const struct ghost *g;
+
+	TAILQ_FOREACH (g, &f->ghosts, link)
+		if (!g->unprovable)
+			return true;
+	return false;
+}
+
+/* Its session is the same port's, as far as the unit says: a gateway whose
+ * nodes share a portal group tag may tell them apart by their groups. */
+static bool may_help(const struct mpath *mp, const struct mpath *other)
+{
+	return other != mp && mpath_is_active(other) &&
+	       other->facts.target_group == mp->facts.target_group;
+}
+
+/* Those in [from, to), in the order of their ids, which is that of the list. */
+static bool ask_for_help(struct fence *f, int from, int to)
+{
+	struct mpath *mp = f->path, *other;
+
+	TAILQ_FOREACH (other, &f->dev->paths, link) {
+		if (other->id < from || other->id >= to ||
+			!may_help(mp, other) ||
+			path_fence_by(mp->path, other->path, f->portal,
+				sizeof f->portal))
+			continue;
+		f->sibling = other->id;
+		return true;
+	}
+	return false;
+}
+
+bool fence_by_sibling(struct fence *f)
+{
+	int from = f->sibling + 1;
+
+	return is_owed(f) &&
+	       (ask_for_help(f, from, INT_MAX) || ask_for_help(f, 0, from));
 }
 
 void fence_note(struct fence *f, const struct range *range)

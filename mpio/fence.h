@@ -46,6 +46,8 @@ struct fence {
 	struct ghost_list ghosts; /* in order of `since` */
 	unsigned count;
 	bool asking, again; /* again: an older one was widened meanwhile */
+	int sibling;        /* the last one that was asked to help; -1: none */
+	char portal[280];   /* of that */
 	struct path_fence request;
 	struct loop_task ask;
 	struct loop_timer *guard;
@@ -64,6 +66,11 @@ void fence_orphan(struct fence *fence);
 
 /* A change of `range`, which is held, has ended unknown on the path. */
 void fence_note(struct fence *fence, const struct range *range);
+
+/* The path is down and does not come up by itself: another one, of the same
+ * port of the target, is used to prove what is owed (path_fence_by()). False:
+ * there is no need, or no such path; the own portals are tried. */
+bool fence_by_sibling(struct fence *fence);
 
 /* The option ghost_guard has changed. */
 void fence_guards_changed(struct mpdev *dev);

@@ -25,6 +25,7 @@
 #define STABLE           (5 * NS_PER_S)
 #define DOUBT            (10 * NS_PER_MS) /* see mpath_doubt() */
 #define STOP_GRACE       (5 * NS_PER_S)   /* of an orderly stop */
+#define FENCING_TIME     (5 * NS_PER_S)
 
 static const char *const phase_names[] = {
 #define X(id) #id,
@@ -37,6 +38,12 @@ static const char *const input_names[] = {
 	MPATH_INPUTS(X)
 #undef X
 };
+
+#define IN(phase) (1u << PHASE_##phase)
+#define DOWN      (IN(OFF) | IN(BACKOFF))
+#define UP        (IN(PROBING) | IN(ACTIVE))
+#define QUIET     (IN(STOPPING) | IN(FENCING)) /* why it is down is known */
+#define ANY       (~0u)
 
 static uint64_t now(const struct mpath *mp)
 {
@@ -61,10 +68,17 @@ static void probed(
 
 static void act_start(struct mpath *mp)
 {
+	bool fencing = mp->shut_out && fence_by_sibling(mp->fence);
+
+	mp->dying = mp->cut = mp->shut_out = false;
+	if (fencing) { /* then it is the own portals' turn again */
+		mp->phase = PHASE_FENCING;
+		loop_timer_set(mp->timer, FENCING_TIME);
+		return;
+	}
 	loop_timer_stop(mp->timer);
 	mp->attempts++;
 	mp->started_at = now(mp);
-	mp->dying = mp->cut = false;
 	mp->pr.key = 0;
 	mp->phase = PHASE_CONNECTING;
 	path_start(mp->path);
@@ -248,8 +262,6 @@ static uint64_t backoff(struct mpath *mp)
 	return random % (delay + 1);
 }
 
-/* Takes up why the path is down; what we noted when we stopped it goes before
- * what it says itself. */
 /* Passwords may be locked out by too many tries; a target that is not there may
  * be starting up. */
 static const uint64_t rest_after[] = {
@@ -258,11 +270,13 @@ static const uint64_t rest_after[] = {
 	[PATH_FATAL] = BACKOFF_MAX,
 };
 
+/* Takes up why the path is down; what was noted when it was stopped, or did not
+ * come up before, goes before what it says itself. */
 static void note_down(struct mpath *mp, const struct path_down *why)
 {
 	uint64_t wait = why->wait;
 
-	if (mp->phase != PHASE_STOPPING) {
+	if (!(QUIET & 1u << mp->phase)) {
 		if (why->reason[0] || !mp->reason[0])
 			set_reason(mp, "%s",
 				why->reason[0] ? why->reason : "it went down");
@@ -292,6 +306,8 @@ static void rest(struct mpath *mp)
 
 void mpath_sooner(struct mpath *mp)
 {
+	if (mp->phase == PHASE_FENCING)
+		loop_timer_set(mp->timer, 0);
 	if (mp->phase == PHASE_BACKOFF &&
 		mp->start_at > now(mp) + BACKOFF_MAX_LAST)
 		rest(mp);
@@ -320,6 +336,7 @@ static void switch_off(struct mpath *mp)
 static void act_down(struct mpath *mp)
 {
 	end_probe(mp);
+	mp->shut_out |= mp->phase == PHASE_CONNECTING;
 	mp->dying = false;
 	mp->session = 0;
 	mp->depth.limit = 0;
@@ -352,11 +369,6 @@ static void act_nothing(struct mpath *mp)
 /*
  * The table
  */
-#define IN(phase) (1u << PHASE_##phase)
-#define DOWN      (IN(OFF) | IN(BACKOFF))
-#define UP        (IN(PROBING) | IN(ACTIVE))
-#define ANY       (~0u)
-
 static const struct {
 	unsigned phases;
 	enum mpath_input input;
@@ -364,7 +376,7 @@ static const struct {
 } table[] = {
 	{DOWN, INPUT_START, act_start},
 	{IN(BACKOFF), INPUT_TIMER, act_start},
-	{IN(STOPPING), INPUT_TIMER, act_cut},
+	{IN(STOPPING) | IN(FENCING), INPUT_TIMER, act_cut},
 	{IN(ACTIVE), INPUT_TIMER, act_survive},
 	{IN(CONNECTING), INPUT_UP, act_probe},
 	{IN(STOPPING), INPUT_UP, act_nothing}, /* it was on its way */
@@ -410,8 +422,10 @@ void mpath_bad(struct mpath *mp, const char *reason)
 
 void mpath_fail(struct mpath *mp, const char *reason)
 {
-	if ((UP | IN(LEAVING)) & 1u << mp->phase)
+	if ((UP | IN(LEAVING)) & 1u << mp->phase) {
 		set_reason(mp, "%s", reason);
+		mp->shut_out = true;
+	}
 	mpath_input(mp, INPUT_BAD);
 }
 
@@ -435,7 +449,7 @@ static void path_is_up(struct path *path)
 static void path_is_down(struct path *path, const struct path_down *why)
 {
 	struct mpath *mp = path->owner;
-	bool news = mp->phase != PHASE_STOPPING;
+	bool news = !(QUIET & 1u << mp->phase);
 	bool lost = mp->phase == PHASE_ACTIVE;
 
 	note_down(mp, why);

@@ -24,6 +24,7 @@
 	X(OFF)        /* down, and stays so: disabled, drained, removed */     \
 	X(BACKOFF)    /* down; the timer will start it */                      \
 	X(CONNECTING) /* started */                                            \
+	X(FENCING)    /* started for its fence alone, by a sibling's portal */ \
 	X(PROBING)    /* up; which LUN is it? */                               \
 	X(ACTIVE)     /* takes commands */                                     \
 	X(LEAVING)    /* the target wants to be left; commands end */          \
@@ -69,6 +70,7 @@ struct mpath {
 	bool hopeless; /* its last verdict was one that does not pass */
 	bool dying;    /* commands have died; is down to follow? */
 	bool cut;      /* stopped at once */
+	bool shut_out; /* its own portals did not answer the last time */
 	bool was_active;
 	unsigned attempts;   /* to connect since it was last active */
 	uint64_t start_at;   /* loop_now() of the next one, in BACKOFF */

@@ -176,6 +176,7 @@ static const struct table_column session_columns[] = {
 	{"SNACKS", true, false},
 	{"DIGEST-ERR", true, false},
 	{"FENCES", true, false},
+	{"BY-SIBLING", true, false},
 	{"READ P50", true, false},
 	{"P99", true, false},
 	{"MAX", true, false},
@@ -194,6 +195,7 @@ static const struct field session_fields[] = {
 	{"snacks_sent", CELL_NUMBER},
 	{"digest_errors", CELL_NUMBER},
 	{"fences", CELL_NUMBER},
+	{"sibling_fences", CELL_NUMBER},
 };
 
 static void add_latency(

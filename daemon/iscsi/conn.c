@@ -240,8 +240,10 @@ struct conn *conn_new(struct session *session, struct stream *stream,
 		free(c);
 		return NULL;
 	}
-	c->rx.spoil = &session->faults.spoil_in;
-	c->digests.spoil = &session->faults.spoil_out;
+	if (!session->visit.on) {
+		c->rx.spoil = &session->faults.spoil_in;
+		c->digests.spoil = &session->faults.spoil_out;
+	}
 	if (conn_take_faults(c)) {
 		conn_free(c, true);
 		return NULL;

@@ -62,7 +62,7 @@ int conn_take_faults(struct conn *c)
 	bool any = is_fault(&in) || is_fault(&out);
 	struct stream *inner;
 
-	if (!c->faulty && !any)
+	if (!c->faulty && (!any || c->session->visit.on))
 		return 0;
 	if (!c->faulty) {
 		c->faulty = stream_fault_new(
@@ -112,7 +112,8 @@ static bool has_digest(const struct session *s, uint8_t kind)
 
 static bool is_up(const struct session *s)
 {
-	return s->state == SESSION_UP || s->state == SESSION_DRAINING;
+	return (s->state == SESSION_UP || s->state == SESSION_DRAINING) &&
+	       !s->visit.on;
 }
 
 static void set_way(
@@ -137,7 +138,8 @@ int session_fault(struct session *s, const struct path_fault *fault)
 		set_way(&s->faults.in, &s->faults.spoil_in, fault);
 	if (fault->out)
 		set_way(&s->faults.out, &s->faults.spoil_out, fault);
-	dial_set_blackhole(s->dial, faults_blackhole(&s->faults));
+	if (!s->visit.on)
+		dial_set_blackhole(s->dial, faults_blackhole(&s->faults));
 	for (unsigned i = 0; i < s->nlegs; i++)
 		dial_set_blackhole(
 			s->legs[i].dial, faults_blackhole(&s->faults));

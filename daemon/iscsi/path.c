@@ -2,6 +2,7 @@
 /* A session as the rest of the daemon sees it: struct path, with fences. */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <umpio/base/bytes.h>
@@ -31,6 +32,12 @@ static struct iscsi_path *of(const struct path *path)
 	return (struct iscsi_path *)path; /* its first member */
 }
 
+static void count(struct iscsi_path *p)
+{
+	p->session.counters.fences++;
+	p->session.counters.sibling_fences += p->session.visit.on;
+}
+
 static void end_fences(struct iscsi_path *p, int err)
 {
 	struct path_fence *fence;
@@ -38,21 +45,22 @@ static void end_fences(struct iscsi_path *p, int err)
 	while ((fence = TAILQ_FIRST(&p->fences))) {
 		TAILQ_REMOVE(&p->fences, fence, link);
 		if (err == 0)
-			p->session.counters.fences++;
+			count(p);
 		fence->done(fence, err);
 	}
 }
 
 /* Nothing is unfenced: done. Up, and still something is: the session that it
  * belonged to was in another portal group, which this login tells nothing of
- * (RFC 7143 4.4.3.1, ISID rule). Else the next login says. */
+ * (RFC 7143 4.4.3.1, ISID rule). Else the next login says; a visit that was let
+ * in elsewhere says nothing. */
 static void settle(void *arg)
 {
 	struct iscsi_path *p = arg;
 
 	if (!p->session.unfenced)
 		end_fences(p, 0);
-	else if (p->session.state == SESSION_UP)
+	else if (p->session.state == SESSION_UP && !p->session.visit.on)
 		end_fences(p, -EXDEV);
 }
 
@@ -61,14 +69,18 @@ static void on_up(void *arg)
 	struct iscsi_path *p = arg;
 
 	settle(p);
-	p->path.events->up(&p->path);
+	if (p->session.visit.on)
+		session_stop(&p->session, false);
+	else
+		p->path.events->up(&p->path);
 }
 
 static void on_leaving(void *arg)
 {
 	struct iscsi_path *p = arg;
 
-	p->path.events->leaving(&p->path);
+	if (!p->session.visit.on)
+		p->path.events->leaving(&p->path);
 }
 
 static void on_down(void *arg, const struct path_down *why)
@@ -151,6 +163,19 @@ static void op_fence(struct path *path, struct path_fence *fence)
 	loop_post(p->session.loop, &p->settle);
 }
 
+static int op_fence_by(struct path *path, const struct path *sibling,
+	char *portal, size_t size)
+{
+	struct session *s = &of(path)->session;
+	char text[ENDPOINT_TEXT_MAX];
+	int err = session_visit(s, &of(sibling)->session);
+
+	if (err)
+		return err;
+	snprintf(portal, size, "%s", endpoint_text(&s->visit.at, text));
+	return 0;
+}
+
 /* Every connection is asked: the path lives as long as one answers. */
 static void op_probe(struct path *path)
 {
@@ -192,7 +217,8 @@ static void op_facts(const struct path *path, struct path_facts *f)
 {
 	struct iscsi_path *p = of(path);
 	const struct session *s = &p->session;
-	bool up = s->state == SESSION_UP || s->state == SESSION_DRAINING;
+	bool up = (s->state == SESSION_UP || s->state == SESSION_DRAINING) &&
+		  !s->visit.on;
 	unsigned room = task_table_room(&s->tasks);
 
 	*f = (struct path_facts){.portal = p->portals[0],
@@ -236,6 +262,7 @@ static const struct path_ops path_ops = {
 	.submit = op_submit,
 	.abort = op_abort,
 	.fence = op_fence,
+	.fence_by = op_fence_by,
 	.probe = op_probe,
 	.heard = op_heard,
 	.links_changed = op_links_changed,

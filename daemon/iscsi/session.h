@@ -23,6 +23,7 @@
 #include "leg.h"
 #include "reassign.h"
 #include "task.h"
+#include "visit.h"
 #include "window.h"
 
 /* RFC 7143 8.3.1: DOWN, DIALING, LOGIN and ENDING are Q1 FREE (or Q4 FAILED
@@ -154,6 +155,7 @@ struct session {
 	bool unfenced; /* commands ended unknown since the last login */
 	bool old_has_tpgt;
 	uint16_t old_tpgt; /* where the unfenced commands went */
+	struct visit visit;
 	struct path_counters counters;
 	struct faults faults;
 	struct chap_list_head chaps;

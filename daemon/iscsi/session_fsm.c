@@ -41,7 +41,7 @@ static void connected(
 		session_event(s, SESSION_EV_UNREACHABLE);
 		return;
 	}
-	if (s->nhops == 1) { /* not redirected */
+	if (s->nhops == 1 && !s->visit.on) { /* not redirected */
 		s->plan.first = portal;
 		s->hops[0] = s->plan.portals[portal];
 	}
@@ -61,6 +61,18 @@ static uint64_t time2wait(const struct session *s)
 	return s->was_up ? s->params.default_time2wait * NS_PER_S : 0;
 }
 
+/* A visit that was let in elsewhere has not met what is unfenced. */
+static void note_group(struct session *s)
+{
+	if (s->visit.on) {
+		s->tpgt = s->old_tpgt;
+		s->has_tpgt = s->old_has_tpgt;
+	} else {
+		s->old_tpgt = s->tpgt;
+		s->old_has_tpgt = s->has_tpgt;
+	}
+}
+
 static void end(struct session *s)
 {
 	loop_timer_stop(s->timer);
@@ -75,10 +87,9 @@ static void end(struct session *s)
 		s->heard = s->conn->heard;
 	s->down.was_up = s->was_up;
 	s->down.wait = time2wait(s);
-	s->old_tpgt = s->tpgt;
-	s->old_has_tpgt = s->has_tpgt;
+	note_group(s);
 	session_end_all(s);
-	if (s->clean)
+	if (s->clean && !s->visit.on)
 		s->unfenced = false;
 	session_post(s, SESSION_EV_ENDED);
 }
@@ -94,14 +105,22 @@ static void dial(struct session *s, const struct dial_plan *plan)
 
 static void start(struct session *s)
 {
+	struct dial_plan visit;
+
 	s->down = (struct path_down){.cure = PATH_RETRY};
 	s->was_up = s->clean = s->escalated = false;
+	s->nhops = 1;
+	if (s->visit.on) {
+		s->hops[0] = s->visit.at;
+		visit_plan(s, &visit);
+		dial(s, &visit);
+		return;
+	}
 	s->plan.interface = s->config->interface;
 	s->plan.timeout = s->config->timeouts.connect;
 	s->plan.pass = &s->pass;
 	s->plan.blackhole = faults_blackhole(&s->faults);
 	session_fill_portals(s);
-	s->nhops = 1;
 	s->hops[0] = s->plan.portals[s->plan.first];
 	dial(s, &s->plan);
 }
@@ -135,13 +154,17 @@ static void log_in(struct session *s)
  * is the same portal group. */
 static void settle_past(struct session *s)
 {
+	s->counters.logins++;
+	if (s->visit.on) {
+		s->unfenced &= !visit_has_met(s);
+		return;
+	}
 	if (s->unfenced &&
 		(!s->old_has_tpgt || !s->has_tpgt || s->old_tpgt == s->tpgt))
 		s->unfenced = false;
 	if (s->lost)
 		s->counters.session_recoveries++;
 	s->lost = false;
-	s->counters.logins++;
 }
 
 static void come_up(struct session *s)
@@ -164,7 +187,7 @@ static void come_up(struct session *s)
 		conn_fail(s->conn, -ENOMEM, "out of memory");
 		return;
 	}
-	if (!s->discovery &&
+	if (!s->discovery && !s->visit.on &&
 		(s->params.max_connections > 1 ||
 			s->params.error_recovery_level == 2) &&
 		legs_start(s)) {
@@ -177,24 +200,32 @@ static void come_up(struct session *s)
 	s->events->up(s->arg);
 }
 
+/* To one portal, in the middle of a start. */
+static void dial_on(struct session *s, const struct endpoint *at)
+{
+	struct dial_plan plan = {.portals = {*at},
+		.nportals = 1,
+		.interface =
+			s->visit.on ? visit_interface(s) : s->config->interface,
+		.pass = &s->pass,
+		.timeout = s->config->timeouts.connect};
+
+	dial(s, &plan);
+}
+
 /* A redirection that leads back is a loop. */
 static bool follow(struct session *s, const struct login *l)
 {
-	struct dial_plan plan = {.portals = {l->redirect.at},
-		.nportals = 1,
-		.interface = s->config->interface,
-		.pass = &s->pass,
-		.timeout = s->config->timeouts.connect};
 
 	if (s->nhops > SESSION_HOPS_MAX)
 		return false;
 	for (unsigned i = 0; i < s->nhops; i++)
 		if (endpoint_equal(&s->hops[i], &l->redirect.at))
 			return false;
-	if (l->permanent)
+	if (l->permanent && !s->visit.on)
 		s->plan.portals[s->plan.first] = l->redirect.at;
 	s->hops[s->nhops++] = l->redirect.at;
-	dial(s, &plan);
+	dial_on(s, &l->redirect.at);
 	return true;
 }
 
@@ -207,11 +238,6 @@ static void drop_conn(struct session *s)
 
 static void log_in_weaker(struct session *s)
 {
-	struct dial_plan plan = {.portals = {s->hops[s->nhops - 1]},
-		.nportals = 1,
-		.interface = s->config->interface,
-		.pass = &s->pass,
-		.timeout = s->config->timeouts.connect};
 	char portal[ENDPOINT_TEXT_MAX];
 
 	log_warn("%s: the target chose CHAP algorithm 7 and refused its "
@@ -220,7 +246,14 @@ static void log_in_weaker(struct session *s)
 	s->no_sha256 = true;
 	drop_conn(s);
 	s->state = SESSION_DIALING;
-	dial(s, &plan);
+	dial_on(s, &s->hops[s->nhops - 1]);
+}
+
+/* Another one may do better. */
+static void prefer_next_portal(struct session *s)
+{
+	if (!s->visit.on)
+		s->plan.first = (s->plan.first + 1) % s->plan.nportals;
 }
 
 static void refused(struct session *s)
@@ -245,8 +278,7 @@ static void refused(struct session *s)
 		s->state = SESSION_DIALING;
 		return;
 	}
-	/* Another portal may do better. */
-	s->plan.first = (s->plan.first + 1) % s->plan.nportals;
+	prefer_next_portal(s);
 	s->state = SESSION_ENDING;
 	end(s);
 }
@@ -318,7 +350,7 @@ static void stop(struct session *s)
 static void late_login(struct session *s)
 {
 	set_reason(s, PATH_RETRY, "no answer to the login");
-	s->plan.first = (s->plan.first + 1) % s->plan.nportals;
+	prefer_next_portal(s);
 	end(s);
 }
 
@@ -346,6 +378,7 @@ static void report(struct session *s)
 	if (s->down.reason[0] == '\0')
 		set_reason(s, PATH_RETRY, "stopped");
 	down = s->down;
+	s->visit.on = false;
 	s->events->down(s->arg, &down);
 }
 

@@ -102,7 +102,7 @@ struct path_events {
 struct path_counters {
 	uint64_t logins, session_recoveries, connection_recoveries;
 	uint64_t tasks_reassigned, tasks_retried, snacks_sent;
-	uint64_t digest_errors, fences;
+	uint64_t digest_errors, fences, sibling_fences;
 };
 
 /*
@@ -159,6 +159,9 @@ struct path_ops {
 	void (*submit)(struct path *path, struct path_cmd *cmd);
 	void (*abort)(struct path *path, struct path_cmd *cmd);
 	void (*fence)(struct path *path, struct path_fence *fence);
+	/* NULL: no path does it for another. */
+	int (*fence_by)(struct path *path, const struct path *sibling,
+		char *portal, size_t size);
 	void (*probe)(struct path *path);
 	uint64_t (*heard)(const struct path *path);
 	/* NULL: it cannot be known. */
@@ -214,6 +217,22 @@ static inline void path_abort(struct path *p, struct path_cmd *cmd)
 static inline void path_fence(struct path *p, struct path_fence *fence)
 {
 	p->ops->fence(p, fence);
+}
+
+/*
+ * In place of path_start(), for the sake of its fences alone, when the path's
+ * own portals do not answer: reinstates its session through a portal of
+ * `sibling`, which is up, and logs out again (RFC 7143 6.3.5). Fences end as
+ * soon as that says so; then down follows, once, and up does not. path_stop()
+ * ends it. 0, and the portal, HOST:PORT; -EXDEV: the two are not known to be in
+ * one portal group of one target; -EOPNOTSUPP.
+ */
+static inline int path_fence_by(
+	struct path *p, const struct path *sibling, char *portal, size_t size)
+{
+	return p->ops->fence_by && p->ops == sibling->ops
+		       ? p->ops->fence_by(p, sibling, portal, size)
+		       : -EOPNOTSUPP;
 }
 
 /* Asks the transport for a sign of life (NOP-Out, RFC 7143 11.18); the answer

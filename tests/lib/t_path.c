@@ -71,7 +71,7 @@ static void go_down(struct t_path *tp, const struct path_down *why)
 {
 	if (tp->up)
 		t_nexus_fini(&tp->nexus);
-	tp->up = tp->starting = tp->stopping = tp->now = false;
+	tp->up = tp->starting = tp->visiting = tp->stopping = tp->now = false;
 	loop_timer_stop(tp->timer);
 	loop_unpost(tp->loop, &tp->task);
 	tp->path.events->down(&tp->path, why);
@@ -127,12 +127,28 @@ static void end_due(struct t_path *tp)
 static const struct path_down unreachable = {
 	.cure = PATH_RETRY, .reason = "nobody answers"};
 
+/* The session is reinstated, by way of another portal, and then logged out. */
+static void visit(struct t_path *tp)
+{
+	static const struct path_down over = {
+		.cure = PATH_RETRY, .reason = "stopped"};
+
+	forget_ghosts(tp);
+	end_fences(tp, 0);
+	go_down(tp, &over);
+}
+
 /* Ends what is due, then what a stop waits for. */
 static void work(void *arg)
 {
 	struct t_path *tp = arg;
 	struct path_down why = {.cure = PATH_RETRY, .was_up = tp->up};
 
+	if (tp->visiting && !tp->stopping) {
+		if (!tp->visit_hangs)
+			visit(tp);
+		return;
+	}
 	if (tp->starting && !tp->stopping && !tp->stopped) {
 		tp->starting = false;
 		if (tp->refusal || tp->silent) {
@@ -208,6 +224,21 @@ static void fence(struct path *path, struct path_fence *request)
 
 	TAILQ_INSERT_TAIL(&tp->asked, request, link);
 	loop_post(tp->loop, &tp->task);
+}
+
+static int fence_by(struct path *path, const struct path *sibling, char *portal,
+	size_t size)
+{
+	struct t_path *tp = of(path);
+
+	assert(!tp->up && !tp->starting);
+	if (!tp->shared || !((const struct t_path *)sibling)->up)
+		return -EXDEV;
+	tp->visits++;
+	tp->starting = tp->visiting = true;
+	snprintf(portal, size, "192.0.2.9:3260");
+	loop_post(tp->loop, &tp->task);
+	return 0;
 }
 
 static bool is_bring_up(uint8_t opcode)
@@ -318,6 +349,7 @@ static const struct path_ops ops = {
 	.stop = stop,
 	.submit = submit,
 	.fence = fence,
+	.fence_by = fence_by,
 	.abort = abort_one,
 	.probe = probe,
 	.heard = heard,

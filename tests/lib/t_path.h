@@ -42,12 +42,15 @@ struct t_path {
 	unsigned drop;   /* so many reads and writes are lost */
 	bool stopped;    /* a start hangs; t_path_continue() */
 	int fence_error; /* what its fences say when it is up */
+	bool shared;     /* other paths that are up can do its fences */
+	bool visit_hangs;
 	uint32_t max_transfer;
 	uint16_t group, port; /* target port group, tag of the portal group;
 			       * relative port. 1 at first */
 	/* To look at: */
 	bool up;
 	unsigned starts, submitted, open, fences;
+	unsigned visits; /* starts for a fence, by another path's portal */
 	unsigned probes, asks, aborts; /* asks: TEST UNIT READY */
 	uint64_t heard, digest_errors;
 	unsigned nghosts;
@@ -59,7 +62,7 @@ struct t_path {
 	bool *freed; /* set to true when freed; NULL: none */
 
 	TAILQ_HEAD(, path_cmd) cmds;
-	bool starting, stopping, now;
+	bool starting, visiting, stopping, now;
 	struct loop_timer *timer;
 	struct loop_task task;
 };

@@ -76,13 +76,14 @@ static void access_begin(struct world_fault *f)
 
 	fault_say(f, "state %u for %llu ms", (unsigned)state,
 		(unsigned long long)(f->plan->lasts / NS_PER_MS));
-	t_lun_set_alua(f->world->lun, world_group(f->plan->where), state);
+	t_lun_set_alua(
+		f->world->lun, world_group(f->world, f->plan->where), state);
 }
 
 static void access_end(struct world_fault *f)
 {
-	t_lun_set_alua(
-		f->world->lun, world_group(f->plan->where), ALUA_OPTIMIZED);
+	t_lun_set_alua(f->world->lun, world_group(f->world, f->plan->where),
+		ALUA_OPTIMIZED);
 }
 
 /* The cache is lost, but no connection is. The one answer that says so may be

@@ -90,7 +90,7 @@ static void cut_off(const struct world_fault *f)
 	struct t_conn *c;
 
 	TAILQ_FOREACH (c, &t->conns, link)
-		if (c->tpgt == world_group(f->plan->where))
+		if (c->tpgt == world_group(f->world, f->plan->where))
 			c->was_stalled = true;
 }
 

@@ -226,6 +226,8 @@ void plan_make(struct plan *p, uint64_t seed, uint64_t storm)
 	struct rng r;
 
 	*p = (struct plan){.seed = seed, .storm = storm};
+	rng_init(&r, seed, 4);
+	p->one_group = rng_chance(&r, 40);
 	rng_init(&r, seed, 1);
 	plan_shape(p, &r);
 	plan_disk(p, &r);
@@ -255,10 +257,11 @@ static void tell_shape(const struct plan *p)
 	char text[256];
 
 	snprintf(text, sizeof text,
-		"%u paths, %u targets, %u connections over %u portals, level "
+		"%u paths%s, %u targets, %u connections over %u portals, level "
 		"%u, digests %s, %s, no-path-timeout %llus",
-		p->paths, p->targets, p->connections, p->portals, p->level,
-		p->digests ? "on" : "off", p->device.policy,
+		p->paths, p->one_group ? " of one group" : "", p->targets,
+		p->connections, p->portals, p->level, p->digests ? "on" : "off",
+		p->device.policy,
 		(unsigned long long)(p->device.no_path_timeout / NS_PER_S));
 	trace_text(TRACE_PLAN, 0, text);
 	snprintf(text, sizeof text,

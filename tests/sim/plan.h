@@ -40,6 +40,7 @@ struct plan {
 	uint64_t seed;
 	unsigned paths, portals, targets, connections, level;
 	bool digests;
+	bool one_group; /* of all paths to a target: they are one port */
 	uint64_t delay[PLAN_PATHS]; /* one way, ns */
 	uint32_t block_size, grain, cells;
 	struct t_lun_options disk;

@@ -16,9 +16,15 @@
 
 #define SAMPLE_EVERY 50000000ull /* ns */
 
-uint16_t world_group(unsigned path)
+uint16_t world_group(const struct world *w, unsigned path)
 {
-	return (uint16_t)(path + 1);
+	return w->plan->one_group ? 1 : (uint16_t)(path + 1);
+}
+
+/* Whose session it is says the ISID that add_path() gives. */
+static bool is_of(const struct t_session *s, unsigned path)
+{
+	return s && s->isid[5] == path + 1;
 }
 
 struct addr world_addr(const struct world *w, unsigned path, unsigned portal)
@@ -49,13 +55,13 @@ struct t_conn *world_conn(struct world *w, unsigned path, uint64_t dice)
 	struct t_conn *c;
 
 	TAILQ_FOREACH (c, &t->conns, link)
-		n += c->state == T_FULL_FEATURE && c->tpgt == world_group(path);
+		n += c->state == T_FULL_FEATURE && is_of(c->session, path);
 	if (n == 0)
 		return NULL;
 	n = (unsigned)(dice % n);
 	TAILQ_FOREACH (c, &t->conns, link)
-		if (c->state == T_FULL_FEATURE &&
-			c->tpgt == world_group(path) && n-- == 0)
+		if (c->state == T_FULL_FEATURE && is_of(c->session, path) &&
+			n-- == 0)
 			return c;
 	return NULL;
 }
@@ -65,7 +71,7 @@ struct t_session *world_session(struct world *w, unsigned path)
 	struct t_session *s;
 
 	LIST_FOREACH (s, &world_target(w, path)->sessions, link)
-		if (s->tpgt == world_group(path) && s->has_nexus)
+		if (is_of(s, path) && s->has_nexus)
 			return s;
 	return NULL;
 }
@@ -197,7 +203,7 @@ static void open_portal(struct world *w, unsigned path, unsigned portal)
 	wire->way[T_OUT].delay_ns = wire->way[T_IN].delay_ns =
 		w->plan->delay[path];
 	t->options.portals[door] =
-		(struct t_portal){"10.0.0.1:3260", world_group(path)};
+		(struct t_portal){"10.0.0.1:3260", world_group(w, path)};
 	if (t->options.nportals <= door)
 		t->options.nportals = door + 1;
 	t_target_listen(t, door, &at);

@@ -62,7 +62,7 @@ struct t_target *world_target(struct world *w, unsigned path);
 struct t_wire *world_wire(
 	const struct world *w, unsigned path, unsigned portal);
 struct addr world_addr(const struct world *w, unsigned path, unsigned portal);
-uint16_t world_group(unsigned path);
+uint16_t world_group(const struct world *w, unsigned path);
 
 /* A living connection of the path, `dice` says which; NULL: there is none. */
 struct t_conn *world_conn(struct world *w, unsigned path, uint64_t dice);

@@ -85,7 +85,7 @@ has "$T/status" '.devices[0].paths[0]' id portal portals target tpgt lun state \
 has "$T/stats" '.devices[0]' name failovers queued sessions
 has "$T/stats" '.devices[0].sessions[0]' path logins session_recoveries \
 	connection_recoveries tasks_reassigned tasks_retried snacks_sent \
-	digest_errors fences read_latency_us write_latency_us
+	digest_errors fences sibling_fences read_latency_us write_latency_us
 has "$T/stats" '.devices[0].sessions[0].read_latency_us' p50 p99 max
 status() { jq -r ".devices[0] | $1" "$T/status"; }
 equal name "$(status .name)" disk0

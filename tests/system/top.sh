@@ -72,8 +72,8 @@ ctl stats db0 | grep -q 'WRITE P50' || fail "no table"
 equal "stable keys" "$(json '.devices[0].sessions[0] | keys |
 	map(select(IN("path", "logins", "session_recoveries",
 	"connection_recoveries", "tasks_reassigned", "tasks_retried",
-	"snacks_sent", "digest_errors", "fences", "read_latency_us",
-	"write_latency_us"))) | length' stats db0)" 11
+	"snacks_sent", "digest_errors", "fences", "sibling_fences",
+	"read_latency_us", "write_latency_us"))) | length' stats db0)" 12
 equal "latencies" "$(json '.devices[0].sessions[0].read_latency_us | keys |
 	join(" ")' stats)" "max p50 p99"
 

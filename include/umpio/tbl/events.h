@@ -49,7 +49,8 @@ X(TASKS_RESUMED, "tasks-resumed",
 	"the first of the moved commands was answered over another path")
 X(FENCED, "fenced",
 	"nothing that a failed path left unanswered can be executed any more; "
-	"newer writes to those blocks go on")
+	"newer writes to those blocks go on. The reason names the portal, "
+	"where it was another path's")
 X(FENCE_EXPIRED, "fence-expired",
 	"ghost-guard is over without such a proof; newer writes to the blocks "
 	"named go on all the same")

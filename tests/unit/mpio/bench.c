@@ -16,6 +16,8 @@ static void on_event(void *arg, int path, const char *event, const char *reason)
 	cr_assert(reason && *reason, "event %s without a reason", event);
 	snprintf(
 		b->events + len, sizeof b->events - len, "%s/%d ", event, path);
+	if (strcmp(event, "fenced") == 0)
+		snprintf(b->fenced, sizeof b->fenced, "%s", reason);
 }
 
 static void on_hopeless(void *arg, const char *reason)

@@ -29,6 +29,7 @@ struct bench {
 	unsigned ready, hopeless, drained;
 	int drain_error;
 	char events[16384]; /* "word/path word/path …" */
+	char fenced[160];   /* the reason of the last event of that word */
 };
 
 struct bench_req {

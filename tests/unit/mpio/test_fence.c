@@ -153,6 +153,183 @@ Test(fence, a_path_that_cannot_know)
 	bench_fini(&b);
 }
 
+/*
+ * The portal is gone, and another one of its group is there
+ */
+
+/* Path 0 dies with a write of 'o' in the target's queue, and nobody answers at
+ * its portal; `r` is a newer write over it. */
+static void lose_the_portal(struct bench *b, struct bench_req *r)
+{
+	struct bench_req old;
+
+	b->paths[0]->shared = true;
+	b->paths[0]->hold = true;
+	bench_write(b, &old, 0, 0, 4096, 'o');
+	b->paths[0]->silent = true; /* as it answers no login */
+	t_path_haunt(b->paths[0]);
+	bench_write(b, r, 0, 0, 4096, 'n');
+	bench_run(b, NS_PER_MS / 2);
+	bench_req_fini(&old);
+	cr_assert_eq(old.err, 0);
+}
+
+Test(fence, a_sibling_proves_it)
+{
+	struct bench b;
+	struct bench_req r;
+
+	setup(&b, 2);
+	set_guard(&b, MPIO_FOREVER);
+	lose_the_portal(&b, &r);
+	cr_assert_eq(r.done, 0);
+	bench_run(&b, 200 * MS);
+	cr_assert_eq(b.paths[0]->visits, 1);
+	cr_assert_eq(b.paths[0]->fences, 1);
+	bench_req_fini(&r);
+	cr_assert_eq(r.err, 0);
+	cr_assert(bench_heard(&b, "fenced/0"));
+	cr_assert_not_null(
+		strstr(b.fenced, "at 192.0.2.9:3260"), "%s", b.fenced);
+	cr_assert_eq(t_path_run_ghosts(b.paths[0]), 0);
+	bench_holds(&b, 0, 4096, 'n');
+	/* It goes on trying its own portal, and comes back by that. */
+	bench_run(&b, 20 * S);
+	cr_assert_eq(b.paths[0]->visits, 1, "nothing is owed any more");
+	cr_assert_gt(b.paths[0]->starts, 3);
+	cr_assert_eq(bench_path(&b, 0).state, MPATH_FAILED);
+	b.paths[0]->silent = b.paths[0]->hold = false;
+	bench_run(&b, 5 * S);
+	cr_assert_eq(bench_path(&b, 0).state, MPATH_ACTIVE);
+	bench_fini(&b);
+}
+
+/* The own portal comes first: it fences as well, and the path is back. */
+Test(fence, no_sibling_where_the_portal_answers)
+{
+	struct bench b;
+	struct bench_req r;
+
+	setup(&b, 2);
+	b.paths[0]->shared = true;
+	leave_ghosts(&b, 1);
+	bench_write(&b, &r, 0, 0, 4096, 'n');
+	t_path_continue(b.paths[0]);
+	bench_run(&b, 100 * MS);
+	bench_req_fini(&r);
+	cr_assert_eq(b.paths[0]->visits, 0);
+	bench_fini(&b);
+}
+
+/* One that is silent, not gone, would take long to say so at the next login:
+ * there the sibling comes first. */
+Test(fence, a_silent_path_is_fenced_by_the_sibling_first)
+{
+	struct bench b;
+	struct bench_req old, r;
+
+	setup(&b, 2);
+	set_guard(&b, MPIO_FOREVER);
+	b.paths[0]->shared = b.paths[0]->silent = b.paths[0]->stopped = true;
+	bench_write(&b, &old, 0, 0, 4096, 'o');
+	bench_write(&b, &r, 0, 0, 4096, 'n');
+	bench_run(&b, 3 * S);
+	bench_req_fini(&old);
+	bench_req_fini(&r);
+	cr_assert_eq(b.paths[0]->visits, 1);
+	cr_assert_eq(b.paths[0]->starts, 2, "then its own portal");
+	bench_fini(&b);
+}
+
+/* Another group of ports: the unit says that it is not the same one. */
+Test(fence, no_sibling_of_another_port)
+{
+	struct bench b;
+	struct bench_req r;
+
+	bench_init(&b, 1, "failover", NULL);
+	bench_up(&b);
+	bench_add_group(&b, b.lun, 2);
+	bench_run(&b, S);
+	lose_the_portal(&b, &r);
+	bench_run(&b, 14 * S);
+	cr_assert_eq(r.done, 0);
+	cr_assert_eq(b.paths[0]->visits, 0);
+	bench_run(&b, 2 * S);
+	bench_req_fini(&r);
+	cr_assert(bench_heard(&b, "fence-expired/0"));
+	bench_fini(&b);
+}
+
+/* A login that hangs is given up, the own portal and it take turns. */
+Test(fence, a_visit_that_hangs)
+{
+	struct bench b;
+	struct bench_req r;
+
+	setup(&b, 2);
+	set_guard(&b, MPIO_FOREVER);
+	b.paths[0]->visit_hangs = true;
+	lose_the_portal(&b, &r);
+	bench_run(&b, 22 * S);
+	cr_assert_eq(r.done, 0);
+	cr_assert_geq(b.paths[0]->visits, 3);
+	cr_assert_geq(b.paths[0]->starts, 4);
+	cr_assert_leq(b.paths[0]->visits, b.paths[0]->starts);
+	b.paths[0]->visit_hangs = false;
+	bench_run(&b, 12 * S);
+	bench_req_fini(&r);
+	bench_fini(&b);
+}
+
+/* While no path is left nothing waits for a visit. */
+Test(fence, a_visit_ends_with_the_last_path)
+{
+	struct bench b;
+	struct bench_req r;
+	unsigned starts;
+
+	setup(&b, 2);
+	set_guard(&b, MPIO_FOREVER);
+	b.paths[0]->visit_hangs = true;
+	lose_the_portal(&b, &r);
+	bench_run(&b, 500 * MS);
+	cr_assert_eq(b.paths[0]->visits, 1);
+	starts = b.paths[0]->starts;
+	b.paths[1]->stopped = true;
+	t_path_die(b.paths[1], PATH_UNKNOWN, false, "reset");
+	b.paths[0]->silent = b.paths[0]->hold = false;
+	bench_run(&b, 1500 * MS);
+	cr_assert_gt(b.paths[0]->starts, starts);
+	bench_req_fini(&r);
+	bench_fini(&b);
+}
+
+/* Taken out of use, removed, drained in the middle of it. */
+Test(fence, a_visit_can_be_stopped)
+{
+	for (int k = 0; k < 3; k++) {
+		struct bench b;
+		struct bench_req r;
+
+		setup(&b, 2);
+		b.paths[0]->visit_hangs = true;
+		lose_the_portal(&b, &r);
+		bench_run(&b, 500 * MS);
+		cr_assert_eq(b.paths[0]->visits, 1);
+		if (k == 0)
+			mpdev_disable_path(b.dev, 0);
+		else if (k == 1)
+			mpdev_remove_path(b.dev, 0, true);
+		else
+			mpdev_drain(b.dev, true);
+		bench_run(&b, 16 * S);
+		bench_req_fini(&r);
+		cr_assert_eq(r.err, k == 2 ? -ESHUTDOWN : 0);
+		bench_fini(&b);
+	}
+}
+
 Test(fence, a_path_that_is_taken_away)
 {
 	struct bench b;
