@@ -75,7 +75,8 @@ bool retain_next(const struct mpdev *dev, struct piece *piece);
 
 static inline bool retain_is_empty(const struct retain *retain)
 {
-	return TAILQ_EMPTY(&retain->list) && !retain->holes;
+	return TAILQ_EMPTY(&retain->list) && !retain->holes &&
+	       !retain->covered_holes;
 }
 
 #endif

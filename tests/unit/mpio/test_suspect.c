@@ -102,6 +102,21 @@ Test(suspect, what_is_not_kept_fails_the_flush)
 	bench_fini(&b);
 }
 
+/* The same while the flush that such zeroes have begun is all that is there. */
+Test(suspect, what_is_not_kept_while_it_is_flushed)
+{
+	struct bench b;
+
+	setup(&b, 1, false);
+	b.paths[0]->latency = MS;
+	cr_assert_eq(bench_do(&b, BLK_ZERO, 0, 100, 2000), 0);
+	cr_assert_not(t_lun_is_clean(b.lun));
+	t_lun_power_cut(b.lun);
+	cr_assert_eq(bench_do(&b, BLK_FLUSH, 0, 0, 0), -EIO);
+	cr_assert(bench_heard(&b, "cache-lost/-1"));
+	bench_fini(&b);
+}
+
 Test(suspect, every_client_of_a_shared_unit_is_told_once)
 {
 	struct bench b;
