@@ -227,6 +227,9 @@ static void op_facts(const struct path *path, struct path_facts *f)
 		.tpgt = s->tpgt,
 		.lun = lun_number(p->config.lun),
 		.connections = up ? 1 : 0};
+	/* Each connection has an order of its own; and at level 1 a status that
+	 * was lost comes behind those after it. */
+	f->unordered = up && (s->managed || s->params.error_recovery_level > 0);
 	if (s->managed)
 		f->connections = legs_up(s);
 	faults_show(&s->faults, &f->fault_in, &f->fault_out);

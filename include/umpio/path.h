@@ -143,6 +143,8 @@ struct path_facts {
 	unsigned connections;  /* up */
 	unsigned inflight_max; /* commands the target lets us have open; 0: ? */
 	uint32_t max_transfer; /* best bytes in one command; 0: no limit */
+	bool unordered; /* in the session that is up, an answer may overtake
+			 * one that the target gave before it */
 	struct path_fault fault_in, fault_out; /* kind OFF: none */
 };
 

@@ -7,10 +7,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* path_cmd.task keeps the time at which a command is answered. */
+/* path_cmd.task keeps the time at which a command is answered, and whether it
+ * was executed before that. */
+#define LOST UINT64_MAX /* a command that is never answered */
+#define RAN  (UINT64_C(1) << 63)
+
+static bool is_lost(const struct path_cmd *cmd)
+{
+	return (uint64_t)(uintptr_t)cmd->task == LOST;
+}
+
+static bool has_run(const struct path_cmd *cmd)
+{
+	return !is_lost(cmd) && (uint64_t)(uintptr_t)cmd->task & RAN;
+}
+
 static uint64_t due_of(const struct path_cmd *cmd)
 {
-	return (uint64_t)(uintptr_t)cmd->task;
+	return (uint64_t)(uintptr_t)cmd->task & ~RAN;
 }
 
 static struct t_path *of(struct path *path)
@@ -18,12 +32,10 @@ static struct t_path *of(struct path *path)
 	return (struct t_path *)path;
 }
 
-#define LOST UINT64_MAX /* a command that is never answered */
-
 /* With `hold` a command waits for t_path_go(). */
 static bool is_kept(const struct t_path *tp, const struct path_cmd *cmd)
 {
-	if (tp->silent || due_of(cmd) == LOST)
+	if (tp->silent || is_lost(cmd))
 		return true;
 	return tp->dead || (tp->hold && cmd->cdb[0] != 0x00);
 }
@@ -108,7 +120,8 @@ static void end_one(struct t_path *tp, struct path_cmd *cmd)
 			cmd->deadline == 1 ? -ECANCELED : -ETIMEDOUT);
 	} else if (!is_kept(tp, cmd) && due_of(cmd) <= now) {
 		tp->heard = now;
-		execute(tp, cmd);
+		if (!has_run(cmd))
+			execute(tp, cmd);
 		finish(tp, cmd);
 	}
 }
@@ -265,6 +278,9 @@ static void submit(struct path *path, struct path_cmd *cmd)
 	if (tp->drop && !is_bring_up(cmd->cdb[0])) {
 		tp->drop--;
 		cmd->task = (void *)(uintptr_t)LOST;
+	} else if (tp->unordered && tp->up && !tp->now) {
+		execute(tp, cmd);
+		cmd->task = (void *)((uintptr_t)cmd->task | RAN);
 	}
 	TAILQ_INSERT_TAIL(&tp->cmds, cmd, link);
 	plan(tp);
@@ -318,6 +334,7 @@ static void facts(const struct path *path, struct path_facts *f)
 		.tpgt = tp->group,
 		.connections = tp->up,
 		.max_transfer = tp->max_transfer,
+		.unordered = tp->unordered,
 	};
 }
 
@@ -390,7 +407,7 @@ void t_path_die(struct t_path *tp, enum path_outcome outcome, bool ran,
 
 	snprintf(why.reason, sizeof why.reason, "%s", reason);
 	while (n-- && (cmd = TAILQ_FIRST(&tp->cmds))) {
-		if (ran)
+		if (ran && !has_run(cmd))
 			execute(tp, cmd);
 		fail(tp, cmd, outcome, -ECONNRESET);
 	}

@@ -39,6 +39,8 @@ struct t_path {
 	bool silent;     /* nothing comes back */
 	bool cut_off;    /* what path_links_changed() denies while it is up */
 	bool deaf;       /* an abort has no effect */
+	bool unordered;  /* so it says; and commands are executed when they
+			  * come, so an answer may overtake another */
 	unsigned drop;   /* so many reads and writes are lost */
 	bool stopped;    /* a start hangs; t_path_continue() */
 	int fence_error; /* what its fences say when it is up */
