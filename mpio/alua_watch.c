@@ -134,7 +134,7 @@ static void send(struct mpdev *dev, struct mpath *mp)
 	w->cmd.data = w->data;
 	w->cmd.deadline = now_of(dev) + COMMAND_TIME;
 	mp->inflight++;
-	path_submit(mp->path, &w->cmd);
+	overtake_ask(mp, &w->cmd);
 }
 
 static void send_read(struct mpdev *dev, struct mpath *mp)
@@ -274,6 +274,7 @@ static void answered(struct path_cmd *cmd)
 	bool is_read = cmd->direction == PATH_DATA_IN;
 
 	mp->inflight--;
+	overtake_told(mp, cmd);
 	w->asked = NULL;
 	if (!take(dev, mp) && mpath_is_active(mp)) {
 		w->tries++;

@@ -107,7 +107,7 @@ static void send(struct mpath *mp)
 	cdb_read_capacity16(cmd->cdb, CAPACITY16_LEN);
 	cmd->deadline = loop_now(mp->dev->loop) + COMMAND_TIME;
 	mp->inflight++;
-	path_submit(mp->path, cmd);
+	overtake_ask(mp, cmd);
 }
 
 static void answered(struct path_cmd *cmd)
@@ -116,6 +116,7 @@ static void answered(struct path_cmd *cmd)
 	struct mpdev *dev = mp->dev;
 
 	mp->inflight--;
+	overtake_told(mp, cmd);
 	if (!take(mp)) {
 		send(mp);
 		return;

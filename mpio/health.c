@@ -83,6 +83,7 @@ static void replied(struct path_cmd *cmd)
 	struct disposition d;
 
 	mp->health.asked = false;
+	overtake_told(mp, cmd);
 	if (r->outcome != PATH_DONE)
 		return;
 	mp->health.replied_at = now_of(mp);
@@ -110,7 +111,7 @@ static void ask(struct mpath *mp)
 	h->ask = (struct path_cmd){
 		.direction = PATH_NO_DATA, .done = replied, .arg = mp};
 	cdb_test_unit_ready(h->ask.cdb);
-	path_submit(mp->path, &h->ask);
+	overtake_ask(mp, &h->ask);
 }
 
 /*

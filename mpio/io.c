@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,7 @@ void io_queue_fini(struct mpdev *dev)
 }
 
 static void answered(struct path_cmd *cmd);
+static void settled(struct promise *promise, bool kept);
 
 struct io *io_new(struct mpdev *dev, enum io_kind kind)
 {
@@ -68,6 +70,7 @@ struct io *io_new(struct mpdev *dev, enum io_kind kind)
 	io->cmd.data = NULL;
 	io->cmd.done = answered;
 	io->cmd.arg = io;
+	io->promise.settled = settled;
 	return io;
 }
 
@@ -350,6 +353,30 @@ static void fail(struct io *io, const struct retry_verdict *v)
 	io->done(io, v->error);
 }
 
+static void complete(struct io *io, struct mpath *mp)
+{
+	account(mp, io);
+	if (!overtake_defers(mp, io))
+		io->done(io, 0);
+}
+
+/* An answer has waited until it could be believed, or cannot be: the command
+ * goes again. */
+static void settled(struct promise *promise, bool kept)
+{
+	struct io *io =
+		(struct io *)((char *)promise - offsetof(struct io, promise));
+
+	if (kept)
+		io->done(io, 0);
+	else if (io->dev->hurry)
+		io->done(io, -ESHUTDOWN);
+	else if (!retry_unproven(&io->history, loop_now(io->dev->loop)))
+		io->done(io, -EIO);
+	else
+		io_submit(io);
+}
+
 /* The path has not simply succeeded. */
 static void judge(struct io *io, struct mpath *mp)
 {
@@ -365,8 +392,7 @@ static void judge(struct io *io, struct mpath *mp)
 	v = retry_judge(io->kind, r, &io->history, loop_now(dev->loop));
 	heed(io, mp, &v);
 	if (v.action == RETRY_COMPLETE) {
-		account(mp, io);
-		io->done(io, 0);
+		complete(io, mp);
 		return;
 	}
 	mp->errors++;
@@ -395,6 +421,7 @@ static void answered(struct path_cmd *cmd)
 	if (io_moves_data(io))
 		load_ended(&mp->load, io->cmd.len, loop_now(mp->dev->loop));
 	health_ended(mp, io);
+	overtake_ended(mp, cmd);
 	if (mp->dev->io.nheld)
 		fill_room(mp->dev);
 	if (cmd->result.outcome != PATH_DONE || cmd->result.status ||
@@ -403,6 +430,5 @@ static void answered(struct path_cmd *cmd)
 		return;
 	}
 	depth_good(&mp->depth);
-	account(mp, io);
-	io->done(io, 0);
+	complete(io, mp);
 }

@@ -7,6 +7,7 @@
 #ifndef MPIO_IO_H
 #define MPIO_IO_H
 
+#include "overtake.h"
 #include "rangelock.h"
 #include "retry.h"
 
@@ -26,9 +27,11 @@ struct io {
 	int error;          /* while it waits to be told */
 	uint64_t sent, due; /* loop_now() */
 	uint64_t session;   /* of the path that has or had it (mpath.h) */
+	uint64_t epoch;     /* suspect.epoch at its beginning: status.c */
 	uint64_t given_up;  /* loop_now() of its ABORT TASK; 0: none */
 	uint8_t gave_up;    /* how often that was */
 	struct retry_history history;
+	struct promise promise; /* overtake.c */
 	/* Is fenced when an old copy may still be executed; NULL: the command
 	 * changes nothing. */
 	struct range *range;

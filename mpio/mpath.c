@@ -126,6 +126,7 @@ static void act_activate(struct mpath *mp)
 			mp->facts.identity.wwid);
 	if (new_session)
 		suspect_new_session(mp);
+	overtake_poke(mp);
 	mpdev_update(mp->dev);
 	alua_watch_look(mp->dev);
 }
@@ -156,6 +157,7 @@ static void probed(
 	char why[160];
 
 	mp->probe = NULL;
+	overtake_poke(mp);
 	if (err) {
 		refuse(mp, err, reason);
 		return;
@@ -358,6 +360,7 @@ static void act_off(struct mpath *mp)
 static void act_survive(struct mpath *mp)
 {
 	mp->dying = false;
+	overtake_poke(mp);
 	mpdev_update(mp->dev);
 }
 
@@ -443,6 +446,7 @@ void mpath_doubt(struct mpath *mp)
  */
 static void path_is_up(struct path *path)
 {
+	overtake_up(path->owner);
 	mpath_input(path->owner, INPUT_UP);
 }
 
@@ -454,6 +458,7 @@ static void path_is_down(struct path *path, const struct path_down *why)
 
 	note_down(mp, why);
 	mpath_input(mp, INPUT_DOWN);
+	overtake_down(mp);
 	if (lost)
 		damping_lost(mp);
 	if (news && mp->hopeless)
@@ -562,6 +567,7 @@ struct mpath *mpath_new(struct mpdev *dev, struct path *path, int id)
 	loop_task_init(&mp->reap, reap, mp);
 	loop_task_init(&mp->moved_task, report_moved, mp);
 	mpath_health_init(mp);
+	overtake_init(mp);
 	mp->options.weight = 1;
 	mp->facts.alua_state = ALUA_NONE;
 	mp->portal_group = (unsigned)id;
@@ -575,6 +581,7 @@ void mpath_free(struct mpath *mp)
 	assert(mp->phase == PHASE_OFF && !mp->inflight);
 	loop_unpost(mp->dev->loop, &mp->reap);
 	loop_unpost(mp->dev->loop, &mp->moved_task);
+	overtake_fini(mp);
 	loop_timer_free(mp->timer);
 	path_free(mp->path);
 	fence_orphan(mp->fence);

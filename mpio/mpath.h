@@ -9,6 +9,7 @@
 #include "damping.h"
 #include "health.h"
 #include "load.h"
+#include "overtake.h"
 #include "pr.h"
 
 #include "depth.h"
@@ -86,11 +87,14 @@ struct mpath {
 	struct fence *fence;    /* of what it has left behind */
 	struct mpath_health health;
 	struct damping damping;
+	struct overtake overtake;
 
 	struct depth depth;
 	uint64_t session; /* suspect.clock of its login; 0: not active yet */
 	struct path_cmd witness; /* suspect.c: TEST UNIT READY */
-	uint64_t witness_clock;  /* suspect.clock when it was sent */
+	struct promise testimony;
+	uint64_t witness_clock;   /* suspect.clock when it was sent */
+	uint64_t witness_session; /* `session` then */
 	unsigned witness_tries;
 	bool witnessing;
 

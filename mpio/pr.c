@@ -23,7 +23,7 @@ static void answered(struct path_cmd *cmd);
 static void submit(struct mpath *mp)
 {
 	mp->pr.cmd.deadline = loop_now(mp->dev->loop) + TIME_LIMIT;
-	path_submit(mp->path, &mp->pr.cmd);
+	overtake_ask(mp, &mp->pr.cmd);
 }
 
 static void begin(struct mpath *mp, uint8_t direction, uint32_t len,
@@ -75,6 +75,7 @@ static void answered(struct path_cmd *cmd)
 	const struct path_result *r = &cmd->result;
 	struct disposition d = {.what = "no answer"};
 
+	overtake_told(mp, cmd);
 	if (r->outcome == PATH_DONE)
 		d = disposition_of(r->status, r->sense, r->sense_len);
 	suspect_heed(mp, d.flags, d.what);

@@ -98,6 +98,14 @@ static unsigned count(struct rangelock *lock, const struct range *range)
 	return n;
 }
 
+bool rangelock_touches(struct rangelock *lock, uint64_t start, uint64_t end)
+{
+	const struct range all = {
+		.start = start, .end = end, .seq = UINT64_MAX};
+
+	return lock->total && count(lock, &all);
+}
+
 /*
  * In and out
  */

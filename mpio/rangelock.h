@@ -67,6 +67,9 @@ void rangelock_release(struct rangelock *lock, struct range *range);
  * come, wait for it too. */
 void rangelock_enter(struct rangelock *lock, struct range *range);
 
+/* Something in [start, end) is being changed, or waits for that. */
+bool rangelock_touches(struct rangelock *lock, uint64_t start, uint64_t end);
+
 /* Makes a held range reach from at most `start` to at least `end`. */
 void rangelock_widen(struct rangelock *lock, struct range *range,
 	uint64_t start, uint64_t end);

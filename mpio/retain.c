@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "retain.h"
 
+#include "marks.h"
 #include "mpdev.h"
 
 #include <stdlib.h>
@@ -27,6 +28,8 @@ static void give_back(struct retain *retain, struct retained *x)
 {
 	TAILQ_REMOVE(&retain->list, x, link);
 	retain->bytes -= weight(x);
+	if (retain->marks)
+		marks_remove(retain->marks, x->start, x->end);
 	buf_put(x->buf);
 	TAILQ_INSERT_HEAD(&retain->spare, x, link);
 }
@@ -52,6 +55,31 @@ void retain_fini(struct mpdev *dev)
 		TAILQ_REMOVE(&dev->retain.spare, x, link);
 		free(x);
 	}
+	marks_free(dev->retain.marks);
+}
+
+void retain_watch(struct mpdev *dev)
+{
+	struct retain *retain = &dev->retain;
+	const struct retained *x;
+
+	if (retain->marks)
+		return;
+	retain->marks = marks_new();
+	if (!retain->marks)
+		return;
+	TAILQ_FOREACH (x, &retain->list, link)
+		marks_add(retain->marks, x->start, x->end);
+}
+
+bool retain_touches(const struct mpdev *dev, uint64_t start, uint64_t end)
+{
+	const struct retain *retain = &dev->retain;
+
+	if (retain_is_empty(retain))
+		return false;
+	return retain->holes || retain->covered_holes || !retain->marks ||
+	       marks_touch(retain->marks, start, end);
 }
 
 void retain_configure(struct mpdev *dev)
@@ -150,6 +178,8 @@ void retain_change(struct mpdev *dev, struct request *r)
 		take_data(dev, r, x);
 	TAILQ_INSERT_TAIL(&retain->list, x, link);
 	retain->bytes += weight(x);
+	if (retain->marks)
+		marks_add(retain->marks, x->start, x->end);
 	if (retain->bytes >= RETAIN_FLUSH)
 		retain_check(dev);
 }

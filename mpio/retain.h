@@ -20,6 +20,7 @@
 #define RETAIN_MAX   (32u << 20)
 
 struct buf;
+struct marks;
 struct mpdev;
 struct request;
 
@@ -40,7 +41,9 @@ struct retain {
 	struct retained_list spare;
 	struct retained *covered; /* last of those that the flush covers */
 	bool covered_holes;
-	size_t bytes; /* of memory, about */
+	size_t bytes;        /* of memory, about */
+	struct marks *marks; /* where; NULL: nobody has to know, or there was
+			      * no memory for it */
 };
 
 void retain_init(struct retain *retain);
@@ -59,6 +62,12 @@ void retain_check(struct mpdev *dev);
 void retain_flush_begins(struct mpdev *dev);
 void retain_flushed(struct mpdev *dev);
 void retain_flush_failed(struct mpdev *dev);
+
+/* From now on retain_touches() will be asked. */
+void retain_watch(struct mpdev *dev);
+
+/* False: nothing unflushed is in bytes [start, end). */
+bool retain_touches(const struct mpdev *dev, uint64_t start, uint64_t end);
 
 /* Nothing is kept any more. */
 void retain_drop(struct mpdev *dev);

@@ -153,3 +153,9 @@ struct retry_verdict retry_judge(enum io_kind kind,
 		return judge_short(history, now);
 	return v;
 }
+
+bool retry_unproven(struct retry_history *history, uint64_t now)
+{
+	count(history, "what was answered may be over", now);
+	return history->total <= ANSWERS_MAX;
+}

@@ -57,4 +57,7 @@ struct retry_verdict retry_judge(enum io_kind kind,
 	const struct path_result *result, struct retry_history *history,
 	uint64_t now);
 
+/* A good answer cannot be believed: counts another try; false: no more. */
+bool retry_unproven(struct retry_history *history, uint64_t now);
+
 #endif

@@ -78,6 +78,7 @@ static void told(struct io *io, int err)
 	if (!err && !io->cmd.result.overflow)
 		len -= residual < len ? residual : len;
 	if (err || len < HEADER + DESCRIPTOR ||
+		io->epoch != dev->suspect.epoch ||
 		suspect_holds_flushes(&dev->suspect))
 		all_data(blk);
 	else
@@ -101,6 +102,7 @@ static bool send(struct mpdev *dev, struct blk_req *blk)
 	blk->priv = buf;
 	io->done = told;
 	io->owner = blk;
+	io->epoch = dev->suspect.epoch;
 	io->cmd.direction = PATH_DATA_IN;
 	io->cmd.data = buf->data;
 	io->cmd.len = len;

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <umpio/base/buf.h>
 #include <umpio/base/log.h>
@@ -136,14 +137,11 @@ static bool has_proven(struct mpath *mp)
 	return true;
 }
 
-static void answered(struct path_cmd *cmd)
+static void hear(struct mpath *mp, enum word word)
 {
-	struct mpath *mp = cmd->arg;
 	struct mpdev *dev = mp->dev;
 	struct suspect *s = &dev->suspect;
-	enum word word = word_of(mp);
 
-	mp->inflight--;
 	if (word == WORD_RESET)
 		suspect_reset(dev, "a reset was reported");
 	if (word == WORD_AGAIN ||
@@ -160,12 +158,35 @@ static void answered(struct path_cmd *cmd)
 	suspect_poke(dev);
 }
 
+/* A word that has waited until it could be believed. */
+static void settled(struct promise *testimony, bool kept)
+{
+	struct mpath *mp = (struct mpath *)((char *)testimony -
+					    offsetof(struct mpath, testimony));
+
+	hear(mp, kept ? WORD_GOOD : WORD_NONE);
+}
+
+static void answered(struct path_cmd *cmd)
+{
+	struct mpath *mp = cmd->arg;
+	enum word word = word_of(mp);
+
+	mp->inflight--;
+	overtake_told(mp, cmd);
+	if (word != WORD_GOOD || !mp->dev->suspect.doubt ||
+		!overtake_wait(mp, &mp->testimony, mp->witness_session))
+		hear(mp, word);
+}
+
 static void ask(struct mpath *mp)
 {
 	struct path_cmd *cmd = &mp->witness;
 	struct mpdev *dev = mp->dev;
 
 	mp->witness_clock = dev->suspect.clock;
+	mp->witness_session = mp->session;
+	mp->testimony.settled = settled;
 	*cmd = (struct path_cmd){
 		.direction = PATH_NO_DATA,
 		.deadline = loop_now(dev->loop) +
@@ -176,7 +197,7 @@ static void ask(struct mpath *mp)
 	};
 	cdb_test_unit_ready(cmd->cdb);
 	mp->inflight++;
-	path_submit(mp->path, cmd);
+	overtake_ask(mp, cmd);
 }
 
 static void begin_to_ask(struct mpath *mp)
@@ -206,7 +227,7 @@ static void doubt(struct mpdev *dev)
 		if (is_witness(mp))
 			begin_to_ask(mp);
 	if (!dev->suspect.asking)
-		suspect_reset(dev, "every session to it was lost");
+		suspect_reset(dev, "no session that was there before is left");
 }
 
 void suspect_new_session(struct mpath *mp)

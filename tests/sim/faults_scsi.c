@@ -87,7 +87,7 @@ static void access_end(struct world_fault *f)
 }
 
 /* The cache is lost, but no connection is. The one answer that says so may be
- * overtaken on another connection. */
+ * overtaken on another connection, or by those after it when it is lost. */
 static bool has_cache(const struct plan *p)
 {
 	return p->disk.wce &&

@@ -14,7 +14,7 @@
 	X(RETAIN, true,                                                        \
 		"acknowledged writes that were not flushed survive a power "   \
 		"cut, or the next flush fails")                                \
-	X(OVERTAKEN, false,                                                    \
+	X(OVERTAKEN, true,                                                     \
 		"a unit attention counts before what other connections of "    \
 		"its session brought meanwhile")
 
