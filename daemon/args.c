@@ -210,8 +210,10 @@ enum args_outcome args_read(struct args *args, int argc, char **argv)
 	int opt;
 
 	*args = (struct args){.settings = settings_new()};
-	if (!args->settings)
+	if (!args->settings) {
+		fail(&r, "out of memory");
 		return wrong(&r);
+	}
 	fill_options(options);
 	while ((opt = getopt_long(argc, argv, "c:o:hV", options, NULL)) >= 0) {
 		if (opt == 'h') {
