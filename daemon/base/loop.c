@@ -263,6 +263,26 @@ static bool pipe_is_to_be_had(void)
 	return true;
 }
 
+/* Without memory libev has no way but abort(). What it asks for is small, and
+ * nothing at all once there are no more descriptors than before, so it is worth
+ * a wait. */
+static void *ev_memory(void *p, long size)
+{
+	const struct timespec while_others_free = {.tv_nsec = 10000000};
+	void *at = NULL;
+
+	if (size == 0) {
+		free(p);
+		return NULL;
+	}
+	for (int i = 0; !at && i < 500; i++) {
+		if (i > 0)
+			nanosleep(&while_others_free, NULL);
+		at = realloc(p, (size_t)size);
+	}
+	return at;
+}
+
 struct loop *loop_new(void)
 {
 	struct loop *loop = calloc(1, sizeof *loop);
@@ -277,6 +297,7 @@ struct loop *loop_new(void)
 	loop->trim = loop_timer_new(loop, trim_due, loop);
 	if (!loop->trim)
 		goto no_trim;
+	ev_set_allocator(ev_memory);
 	/* The environment may not choose another backend for us. */
 	loop->ev = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
 	if (!loop->ev)
