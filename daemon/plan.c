@@ -201,7 +201,8 @@ static int draft_path(struct draft *d, const char *target,
 	if (strcmp(settings_text(d->settings, d->device, SET_CONNECTION_POLICY),
 		    "queue-length") == 0)
 		path->config.spread = ISCSI_SPREAD_LEAST_QUEUE;
-	plan_path_identify(path, plan->name, d->context);
+	if (plan_path_identify(path, plan->name, d->context) < 0)
+		return out_of_memory(d);
 	err = draft_chap(d, path, user);
 	return err < 0 ? err : draft_offer(d, &path->config.offer);
 }

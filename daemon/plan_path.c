@@ -48,12 +48,12 @@ static char *secret_copy(const char *secret, size_t len)
 	return copy;
 }
 
-void plan_path_identify(struct plan_path *path, const char *device,
+int plan_path_identify(struct plan_path *path, const char *device,
 	const struct plan_context *context)
 {
 	char portal[ENDPOINT_TEXT_MAX];
 
-	isid_make(path->config.isid, context->instance, device,
+	return isid_make(path->config.isid, context->instance, device,
 		path->config.target_name,
 		endpoint_text(&path->config.portals[0], portal), 0);
 }
@@ -99,8 +99,10 @@ struct plan_path *plan_path_at(const struct plan_path *from, const char *device,
 		return NULL;
 	path->config.portals[0] = *portal;
 	path->config.nportals = 1;
-	plan_path_identify(path, device, context);
-	return path;
+	if (plan_path_identify(path, device, context) == 0)
+		return path;
+	plan_path_free(path);
+	return NULL;
 }
 
 static bool text_equal(const char *a, const char *b)

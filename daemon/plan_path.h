@@ -12,8 +12,9 @@ struct plan_path *plan_path_new(void);
 char *plan_path_keep(struct plan_path *path, const char *text);
 
 /* Gives the path its ISID, which follows from what the path is, so that a
- * restarted daemon reinstates the session that it left behind. */
-void plan_path_identify(struct plan_path *path, const char *device,
+ * restarted daemon reinstates the session that it left behind. 0; or -ENOMEM.
+ */
+int plan_path_identify(struct plan_path *path, const char *device,
 	const struct plan_context *context);
 
 #endif

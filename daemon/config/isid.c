@@ -2,14 +2,14 @@
 /* ISIDs of type 10b, RFC 7143 11.12.5. */
 #include <umpio/settings.h>
 
-#include <assert.h>
+#include <errno.h>
 #include <openssl/evp.h>
 #include <string.h>
 #include <umpio/base/bytes.h>
 
 #define ISID_RANDOM 0x80 /* T = 10b, A reserved: zero */
 
-void isid_make(uint8_t isid[6], const char *instance, const char *device,
+int isid_make(uint8_t isid[6], const char *instance, const char *device,
 	const char *target, const char *portal, unsigned queue)
 {
 	const char *const texts[] = {instance, device, target, portal};
@@ -23,8 +23,10 @@ void isid_make(uint8_t isid[6], const char *instance, const char *device,
 	put_be32(number, queue);
 	ok = ok && EVP_DigestUpdate(ctx, number, sizeof number) &&
 	     EVP_DigestFinal_ex(ctx, digest, NULL);
-	assert(ok);
 	EVP_MD_CTX_free(ctx);
+	if (!ok)
+		return -ENOMEM;
 	isid[0] = ISID_RANDOM;
 	memcpy(isid + 1, digest, 5); /* B and C random, D qualifier */
+	return 0;
 }

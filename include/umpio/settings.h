@@ -157,8 +157,10 @@ int initiator_name_find(
 	const char *configured, char *name, char *why, size_t why_size);
 
 /* An ISID of type 10b (RFC 7143 10.12.5) from what must stay the same when a
- * daemon restarts, and differ between daemons, devices and paths. */
-void isid_make(uint8_t isid[6], const char *instance, const char *device,
+ * daemon restarts, and differ between daemons, devices and paths. 0; or
+ * -ENOMEM.
+ */
+int isid_make(uint8_t isid[6], const char *instance, const char *device,
 	const char *target, const char *portal, unsigned queue);
 
 #endif
