@@ -286,6 +286,8 @@ static int unit_serve_nbd(struct unit *u, unsigned n)
 	if (err < 0)
 		snprintf(u->why, sizeof u->why, "nbd %s: export %s: %s",
 			u->plan->nbd[n].text, u->plan->name, strerror(-err));
+	else
+		u->exports++;
 	return err;
 }
 
@@ -298,7 +300,6 @@ static void serve_work(struct job *job)
 		u->serve_err = -ESHUTDOWN;
 		return;
 	}
-	u->serving = true;
 	mpdev_snapshot(u->dev, &u->served_with);
 	for (unsigned i = 0; i < u->plan->nfuse && u->serve_err == 0; i++)
 		u->serve_err = unit_serve_fuse(u, i);
@@ -350,7 +351,7 @@ static void drain_work(struct job *job)
 		return;
 	u->draining = true;
 	u->busy_frontends = 1; /* this call itself */
-	for (unsigned i = 0; u->serving && i < u->plan->nnbd; i++) {
+	for (unsigned i = 0; i < u->exports; i++) {
 		u->busy_frontends++;
 		nbds_export_remove(u->servers[i], u->plan->name, u->now,
 			on_frontend_idle, u);

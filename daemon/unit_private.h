@@ -30,7 +30,8 @@ struct unit {
 	struct nbds_server **servers;
 	struct unit_fuse *fuse;
 	unsigned busy_frontends;
-	bool serving, draining, now, paths_draining, paths_drained;
+	unsigned exports; /* that were added, the first of plan->nbd */
+	bool draining, now, paths_draining, paths_drained;
 	struct loop_task end;
 
 	struct job start, serve, drain, hurry, gone, ready; /* one of each */
