@@ -70,7 +70,7 @@ static struct json_object *texts(const struct plan *plan, bool nbd)
 	unsigned n = nbd ? plan->nnbd : plan->nfuse;
 
 	for (unsigned i = 0; i < n; i++)
-		json_object_array_add(
+		control_append(
 			list, json_object_new_string(
 				      nbd ? plan->nbd[i].text : plan->fuse[i]));
 	return list;
@@ -81,17 +81,16 @@ static void survey_device(
 {
 	struct json_object *o = json_object_new_object();
 
-	json_object_object_add(
-		o, "name", json_object_new_string(dev->plan->name));
+	control_add(o, "name", json_object_new_string(dev->plan->name));
 	if (view == UNIT_STATUS) {
-		json_object_object_add(o, "nbd", texts(dev->plan, true));
-		json_object_object_add(o, "fuse", texts(dev->plan, false));
-		json_object_object_add(
-			o, "worker", json_object_new_int(dev->worker));
+		control_add(o, "nbd", texts(dev->plan, true));
+		control_add(o, "fuse", texts(dev->plan, false));
+		control_add(o, "worker", json_object_new_int(dev->worker));
 		if (dev->changes)
-			json_object_object_add(o, "set", device_changes(dev));
+			control_add(o, "set", device_changes(dev));
 	}
-	json_object_array_add(s->devices, o);
+	if (!control_append(s->devices, o))
+		return;
 	s->waiting++;
 	unit_describe(dev->unit, view, o, on_described, s);
 }
@@ -112,8 +111,7 @@ static void survey_run(struct daemon *d, struct control_call *call,
 	}
 	s->call = call;
 	s->reply = json_object_new_object();
-	s->devices = json_object_new_array();
-	json_object_object_add(s->reply, "devices", s->devices);
+	s->devices = control_add(s->reply, "devices", json_object_new_array());
 	s->waiting = 1;
 	if (dev)
 		survey_device(s, dev, view);

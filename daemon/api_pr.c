@@ -105,11 +105,10 @@ static bool take_keys(struct json_object *o, const struct mpio_pr *pr)
 		return false;
 	list = json_object_new_array();
 	for (unsigned i = 0; i < keys.count; i++)
-		json_object_array_add(list, key_text(keys.keys[i]));
-	json_object_object_add(
-		o, "generation", json_object_new_int64(keys.generation));
-	json_object_object_add(o, "keys", list);
-	json_object_object_add(o, "cut", json_object_new_boolean(keys.cut));
+		control_append(list, key_text(keys.keys[i]));
+	control_add(o, "generation", json_object_new_int64(keys.generation));
+	control_add(o, "keys", list);
+	control_add(o, "cut", json_object_new_boolean(keys.cut));
 	return true;
 }
 
@@ -122,13 +121,15 @@ static bool take_reservation(struct json_object *o, const struct mpio_pr *pr)
 		return false;
 	if (r.held) {
 		held = json_object_new_object();
-		json_object_object_add(held, "key", key_text(r.key));
-		json_object_object_add(held, "type",
+		control_add(held, "key", key_text(r.key));
+		control_add(held, "type",
 			json_object_new_string(type_name(r.type)));
 	}
-	json_object_object_add(
-		o, "generation", json_object_new_int64(r.generation));
-	json_object_object_add(o, "reservation", held);
+	control_add(o, "generation", json_object_new_int64(r.generation));
+	if (r.held)
+		control_add(o, "reservation", held);
+	else
+		control_add_null(o, "reservation");
 	return true;
 }
 
@@ -136,13 +137,15 @@ static struct json_object *registrant_view(const struct pr_registrant *r)
 {
 	struct json_object *o = json_object_new_object();
 
-	json_object_object_add(o, "key", key_text(r->key));
-	json_object_object_add(o, "initiator", json_object_new_string(r->name));
-	json_object_object_add(
-		o, "port", r->all_ports ? NULL : json_object_new_int(r->port));
-	json_object_object_add(o, "holder", json_object_new_boolean(r->holder));
+	control_add(o, "key", key_text(r->key));
+	control_add(o, "initiator", json_object_new_string(r->name));
+	if (r->all_ports)
+		control_add_null(o, "port");
+	else
+		control_add(o, "port", json_object_new_int(r->port));
+	control_add(o, "holder", json_object_new_boolean(r->holder));
 	if (r->holder)
-		json_object_object_add(
+		control_add(
 			o, "type", json_object_new_string(type_name(r->type)));
 	return o;
 }
@@ -157,12 +160,10 @@ static bool take_full(struct json_object *o, const struct mpio_pr *pr)
 		return false;
 	list = json_object_new_array();
 	while (pr_full_next(&full, &r))
-		json_object_array_add(list, registrant_view(&r));
-	json_object_object_add(
-		o, "generation", json_object_new_int64(full.generation));
-	json_object_object_add(o, "registrants", list);
-	json_object_object_add(
-		o, "cut", json_object_new_boolean(full.rest.bad));
+		control_append(list, registrant_view(&r));
+	control_add(o, "generation", json_object_new_int64(full.generation));
+	control_add(o, "registrants", list);
+	control_add(o, "cut", json_object_new_boolean(full.rest.bad));
 	return true;
 }
 

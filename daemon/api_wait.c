@@ -59,11 +59,16 @@ static void waiter_look(struct waiter *w);
 static void on_status(void *about, struct json_object *status)
 {
 	struct waiter *w = about;
-	w->active = active_paths(status);
+	const bool whole = control_whole(status);
+
+	w->active = whole ? active_paths(status) : 0;
 	json_object_put(status);
 	w->asking = false;
 	if (w->over) {
 		waiter_free(w);
+	} else if (!whole) {
+		control_fail(w->call, CONTROL_FAILED, "out of memory");
+		waiter_end(w);
 	} else if (w->active >= w->paths) {
 		control_reply(w->call, json_object_new_object());
 		waiter_end(w);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <umpio/base/log.h>
+#include <umpio/control.h>
 
 #include "daemon.h"
 
@@ -224,10 +225,10 @@ static struct json_object *merge(
 		struct json_object *pair = json_object_array_get_idx(before, i);
 
 		if (!has_key(values, taken_at(pair, 0)))
-			json_object_array_add(all, json_object_get(pair));
+			control_append(all, json_object_get(pair));
 	}
 	for (size_t i = 0; i < json_object_array_length(values); i++)
-		json_object_array_add(all,
+		control_append(all,
 			json_object_get(json_object_array_get_idx(values, i)));
 	return all;
 }
@@ -259,6 +260,11 @@ int device_set(struct device *dev, struct json_object *values, char *why,
 		return -EINVAL;
 	settings_free(changes);
 	all = merge(dev->changes, values);
+	if (!control_whole(all)) {
+		json_object_put(all);
+		snprintf(why, why_size, "set: out of memory");
+		return -ENOMEM;
+	}
 	changes = changes_of(dev, all, why, why_size);
 	plan = changes ? changed_plan(dev, changes, why, why_size) : NULL;
 	settings_free(changes);
@@ -286,16 +292,14 @@ struct json_object *device_changes(const struct device *dev)
 		const char *key = taken_at(pair, 0);
 
 		if (strcmp(key, "portal") != 0) {
-			json_object_object_add(o, key,
+			control_add(o, key,
 				json_object_new_string(taken_at(pair, 1)));
 			continue;
 		}
 		if (!json_object_object_get_ex(o, key, &list)) {
-			list = json_object_new_array();
-			json_object_object_add(o, key, list);
+			list = control_add(o, key, json_object_new_array());
 		}
-		json_object_array_add(
-			list, json_object_new_string(taken_at(pair, 1)));
+		control_append(list, json_object_new_string(taken_at(pair, 1)));
 	}
 	return o;
 }

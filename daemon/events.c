@@ -29,8 +29,9 @@ struct follower {
 
 struct events {
 	struct loop *loop;
-	struct json_object *kept[EVENTS_KEPT]; /* number n at n % EVENTS_KEPT */
-	uint64_t next;                         /* number of the next one */
+	/* Number n at n % EVENTS_KEPT; NULL where memory was missing. */
+	struct json_object *kept[EVENTS_KEPT];
+	uint64_t next; /* number of the next one */
 	struct timelines timelines;
 	LIST_HEAD(, follower) followers;
 	unsigned nfollowers;
@@ -91,22 +92,24 @@ static struct json_object *batch(
 {
 	struct json_object *reply, *list = json_object_new_array();
 	uint64_t first = after < oldest(e) ? oldest(e) : after;
+	uint64_t missed = first - after;
 
 	for (uint64_t n = first; n < e->next; n++) {
 		struct json_object *event = e->kept[n % EVENTS_KEPT];
 
-		if (is_of(event, device))
-			json_object_array_add(list, json_object_get(event));
+		if (!event)
+			missed++;
+		else if (is_of(event, device))
+			control_append(list, json_object_get(event));
 	}
-	if (json_object_array_length(list) == 0 && first == after) {
+	if (list && json_object_array_length(list) == 0 && missed == 0) {
 		json_object_put(list);
 		return NULL;
 	}
 	reply = json_object_new_object();
-	json_object_object_add(reply, "events", list);
-	json_object_object_add(reply, "next", json_object_new_uint64(e->next));
-	json_object_object_add(
-		reply, "missed", json_object_new_uint64(first - after));
+	control_add(reply, "events", list);
+	control_add(reply, "next", json_object_new_uint64(e->next));
+	control_add(reply, "missed", json_object_new_uint64(missed));
 	return reply;
 }
 
@@ -114,9 +117,9 @@ static struct json_object *nothing(const struct events *e)
 {
 	struct json_object *reply = json_object_new_object();
 
-	json_object_object_add(reply, "events", json_object_new_array());
-	json_object_object_add(reply, "next", json_object_new_uint64(e->next));
-	json_object_object_add(reply, "missed", json_object_new_uint64(0));
+	control_add(reply, "events", json_object_new_array());
+	control_add(reply, "next", json_object_new_uint64(e->next));
+	control_add(reply, "missed", json_object_new_uint64(0));
 	return reply;
 }
 
@@ -126,17 +129,18 @@ static struct json_object *event_object(
 	struct json_object *o = json_object_new_object(), *timeline;
 	char text[TIME_TEXT_MAX];
 
-	json_object_object_add(
+	control_add(
 		o, "time", json_object_new_string(time_text(&event->at, text)));
-	json_object_object_add(o, "device", json_object_new_string(device));
-	json_object_object_add(o, "path",
-		event->path < 0 ? NULL : json_object_new_int(event->path));
-	json_object_object_add(o, "event", json_object_new_string(event->word));
-	json_object_object_add(
-		o, "reason", json_object_new_string(event->reason));
+	control_add(o, "device", json_object_new_string(device));
+	if (event->path < 0)
+		control_add_null(o, "path");
+	else
+		control_add(o, "path", json_object_new_int(event->path));
+	control_add(o, "event", json_object_new_string(event->word));
+	control_add(o, "reason", json_object_new_string(event->reason));
 	timeline = timelines_note(&e->timelines, device, event);
 	if (timeline)
-		json_object_object_add(o, "timeline", timeline);
+		control_add(o, "timeline", timeline);
 	return o;
 }
 
@@ -147,6 +151,10 @@ void events_add(struct events *e, const char *device, const struct event *event)
 
 	json_object_put(*place);
 	*place = event_object(e, device, event);
+	if (!control_whole(*place)) {
+		json_object_put(*place);
+		*place = NULL;
+	}
 	e->next++;
 	LIST_FOREACH_SAFE(f, &e->followers, link, next)
 	{

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <umpio/base/units.h>
+#include <umpio/control.h>
 
 /* In the order of a failover. */
 enum step {
@@ -109,7 +110,7 @@ static struct json_object *show(const struct timeline *line)
 
 	for (unsigned i = 0; i < STEP_COUNT; i++)
 		if (line->at[i].tv_sec)
-			json_object_object_add(o, step_names[i],
+			control_add(o, step_names[i],
 				json_object_new_string(
 					time_text(&line->at[i], text)));
 	return o;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <umpio/base/log.h>
+#include <umpio/control.h>
 #include <umpio/iscsi.h>
 
 #include "plan.h"
@@ -274,6 +275,7 @@ void unit_describe(struct unit *u, enum unit_view view,
 	struct unit_call *call = call_new(u, describe_work, describe_done);
 
 	if (!call) {
+		control_add(into, "state", NULL); /* so it is not whole */
 		done(about, into);
 		return;
 	}

@@ -4,15 +4,16 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <umpio/base/units.h>
+#include <umpio/control.h>
 
 static void put_text(struct json_object *o, const char *key, const char *text)
 {
-	json_object_object_add(o, key, json_object_new_string(text));
+	control_add(o, key, json_object_new_string(text));
 }
 
 static void put_number(struct json_object *o, const char *key, uint64_t n)
 {
-	json_object_object_add(o, key, json_object_new_uint64(n));
+	control_add(o, key, json_object_new_uint64(n));
 }
 
 static struct json_object *portals_view(const struct path_facts *facts)
@@ -20,7 +21,7 @@ static struct json_object *portals_view(const struct path_facts *facts)
 	struct json_object *list = json_object_new_array();
 
 	for (const char *const *p = facts->portals; *p; p++)
-		json_object_array_add(list, json_object_new_string(*p));
+		control_append(list, json_object_new_string(*p));
 	return list;
 }
 
@@ -30,14 +31,14 @@ static struct json_object *path_status(const struct mpath_info *p)
 
 	put_number(o, "id", (uint64_t)p->id);
 	put_text(o, "portal", p->facts.portal);
-	json_object_object_add(o, "portals", portals_view(&p->facts));
+	control_add(o, "portals", portals_view(&p->facts));
 	put_text(o, "target", p->facts.target);
 	put_number(o, "tpgt", p->facts.tpgt);
 	put_number(o, "lun", p->facts.lun);
 	put_text(o, "state", mpath_state_name(p->state));
 	put_text(o, "alua", p->alua);
 	put_number(o, "group", p->group);
-	json_object_object_add(o, "priority", json_object_new_int(p->priority));
+	control_add(o, "priority", json_object_new_int(p->priority));
 	put_number(o, "connections", p->facts.connections);
 	put_number(o, "inflight", p->inflight);
 	put_number(o, "reads", p->reads);
@@ -94,10 +95,8 @@ static struct json_object *path_stats(const struct mpath_info *p)
 
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
 		put_number(o, numbers[i].key, numbers[i].value);
-	json_object_object_add(
-		o, "read_latency_us", latency_view(p->read_latency));
-	json_object_object_add(
-		o, "write_latency_us", latency_view(p->write_latency));
+	control_add(o, "read_latency_us", latency_view(p->read_latency));
+	control_add(o, "write_latency_us", latency_view(p->write_latency));
 	return o;
 }
 
@@ -108,7 +107,7 @@ static struct json_object *paths_view(const struct mpdev *dev,
 	struct mpath_info info;
 
 	for (unsigned n = 0; mpdev_path_info(dev, n, &info); n++)
-		json_object_array_add(list, view(&info));
+		control_append(list, view(&info));
 	return list;
 }
 
@@ -121,15 +120,14 @@ static struct json_object *group_status(
 
 	for (unsigned i = 0; mpdev_path_info(dev, i, &path); i++)
 		if (path.group == n)
-			json_object_array_add(
-				paths, json_object_new_int(path.id));
+			control_append(paths, json_object_new_int(path.id));
 	put_number(o, "id", n);
-	json_object_object_add(o, "priority", json_object_new_int(g->priority));
+	control_add(o, "priority", json_object_new_int(g->priority));
 	put_text(o, "state",
 		g->in_use && g->usable ? "active"
 		: g->up                ? "standby"
 				       : "failed");
-	json_object_object_add(o, "paths", paths);
+	control_add(o, "paths", paths);
 	return o;
 }
 
@@ -139,7 +137,7 @@ static struct json_object *groups_view(const struct mpdev *dev)
 	struct mpath_group_info group;
 
 	for (unsigned n = 0; mpdev_group_info(dev, n, &group); n++)
-		json_object_array_add(list, group_status(dev, n, &group));
+		control_append(list, group_status(dev, n, &group));
 	return list;
 }
 
@@ -152,8 +150,7 @@ void unit_view_fill(
 	if (view == UNIT_STATS) {
 		put_number(into, "failovers", s.failovers);
 		put_number(into, "queued", s.queued);
-		json_object_object_add(
-			into, "sessions", paths_view(dev, path_stats));
+		control_add(into, "sessions", paths_view(dev, path_stats));
 		return;
 	}
 	put_text(into, "wwid", s.wwid);
@@ -169,6 +166,6 @@ void unit_view_fill(
 			(unsigned long long)s.pr_key);
 		put_text(into, "reservation_key", key);
 	}
-	json_object_object_add(into, "groups", groups_view(dev));
-	json_object_object_add(into, "paths", paths_view(dev, path_status));
+	control_add(into, "groups", groups_view(dev));
+	control_add(into, "paths", paths_view(dev, path_status));
 }

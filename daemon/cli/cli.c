@@ -14,8 +14,7 @@ static void say_error(const struct cli *cli, int code, const char *message)
 	if (cli->json) {
 		struct json_object *error = json_object_new_object();
 		cli_add(error, "error", message);
-		json_object_object_add(
-			error, "code", json_object_new_int(code));
+		control_add(error, "code", json_object_new_int(code));
 		cli_print_json(error);
 		json_object_put(error);
 	} else {
@@ -62,13 +61,20 @@ struct json_object *cli_request(const char *name)
 
 void cli_add(struct json_object *object, const char *member, const char *text)
 {
-	json_object_object_add(object, member, json_object_new_string(text));
+	control_add(object, member, json_object_new_string(text));
 }
 
-void cli_print_json(struct json_object *object)
+int cli_print_json(struct json_object *object)
 {
-	puts(json_object_to_json_string_ext(object,
-		JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	size_t len;
+	const char *text = control_line(object, &len);
+
+	if (!text) {
+		fputs("umpio: out of memory\n", stderr);
+		return CLI_FAILED;
+	}
+	puts(text);
+	return CLI_DONE;
 }
 
 /* True when the reply is an error, which is then said. */
@@ -115,7 +121,7 @@ int cli_show(const struct cli *cli, struct json_object *request,
 	int status = CLI_DONE;
 	struct json_object *reply = cli_ask(cli, request, timeout_ms, &status);
 	if (reply && cli->json)
-		cli_print_json(reply);
+		status = cli_print_json(reply);
 	else if (reply && render)
 		render(reply);
 	json_object_put(reply);

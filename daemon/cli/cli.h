@@ -45,7 +45,8 @@ struct json_object *cli_request(const char *name);
 /* Adds a text member. */
 void cli_add(struct json_object *object, const char *member, const char *text);
 
-/* Prints a reply as one line of JSON. */
-void cli_print_json(struct json_object *object);
+/* Prints a reply as one line of JSON. Exit status: it fails without memory, and
+ * says so. */
+int cli_print_json(struct json_object *object);
 
 #endif

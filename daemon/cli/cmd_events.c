@@ -76,28 +76,33 @@ static void print_event(struct json_object *event)
 	putchar('\n');
 }
 
-/* The last `latest` events of a reply. */
-static void print_batch(
+/* The last `latest` events of a reply. Exit status. */
+static int print_batch(
 	const struct cli *cli, struct json_object *reply, uint64_t latest)
 {
 	struct json_object *list;
 	int64_t missed = control_number(reply, "missed", 0);
+	int status = CLI_DONE;
 	size_t n, from;
 
 	if (!json_object_object_get_ex(reply, "events", &list) ||
 		!json_object_is_type(list, json_type_array))
-		return;
+		return status;
 	if (missed > 0)
 		fprintf(stderr, "umpio: %" PRId64 " events were missed\n",
 			missed);
 	n = json_object_array_length(list);
 	from = n > latest ? n - (size_t)latest : 0;
-	for (size_t i = from; i < n; i++)
+	for (size_t i = from; i < n && status == CLI_DONE; i++) {
+		struct json_object *event = json_object_array_get_idx(list, i);
+
 		if (cli->json)
-			cli_print_json(json_object_array_get_idx(list, i));
+			status = cli_print_json(event);
 		else
-			print_event(json_object_array_get_idx(list, i));
+			print_event(event);
+	}
 	fflush(stdout);
+	return status;
 }
 
 /* One question; `*after` -1: from the beginning. Exit status. */
@@ -109,16 +114,15 @@ static int ask(struct cli *cli, int64_t *after, bool wait, uint64_t latest)
 	if (cli->args.nwords)
 		cli_add(request, "device", cli->args.words[0]);
 	if (*after >= 0)
-		json_object_object_add(
-			request, "after", json_object_new_int64(*after));
-	json_object_object_add(request, "wait", json_object_new_boolean(wait));
+		control_add(request, "after", json_object_new_int64(*after));
+	control_add(request, "wait", json_object_new_boolean(wait));
 	reply = cli_ask(cli, request, TIMEOUT_MS, &status);
 	if (!reply)
 		return status;
-	print_batch(cli, reply, latest);
+	status = print_batch(cli, reply, latest);
 	*after = control_number(reply, "next", 0);
 	json_object_put(reply);
-	return CLI_DONE;
+	return status;
 }
 
 int cmd_events(struct cli *cli)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <umpio/control.h>
 #include <unistd.h>
 
 #include "commands.h"
@@ -27,9 +28,7 @@ static struct json_object *array_of(
 	struct json_object *array;
 	if (json_object_object_get_ex(request, member, &array))
 		return array;
-	array = json_object_new_array();
-	json_object_object_add(request, member, array);
-	return array;
+	return control_add(request, member, json_object_new_array());
 }
 
 static void add_frontend(
@@ -42,8 +41,7 @@ static void add_frontend(
 		absolute(place + 5, "unix:", text, sizeof text);
 	else
 		snprintf(text, sizeof text, "%s", place);
-	json_object_array_add(
-		array_of(request, kind), json_object_new_string(text));
+	control_append(array_of(request, kind), json_object_new_string(text));
 }
 
 static bool names_file(const char *key)
@@ -98,9 +96,9 @@ static bool add_pair(
 	if (!setting_parse(&s, cli, "set", text))
 		return false;
 	pair = json_object_new_array();
-	json_object_array_add(pair, json_object_new_string(s.key));
-	json_object_array_add(pair, json_object_new_string(s.value));
-	json_object_array_add(pairs, pair);
+	control_append(pair, json_object_new_string(s.key));
+	control_append(pair, json_object_new_string(s.value));
+	control_append(pairs, pair);
 	return true;
 }
 
@@ -124,14 +122,14 @@ static bool add_given(struct cli *cli, struct json_object *request,
 int cmd_attach(struct cli *cli)
 {
 	struct json_object *request = cli_request("attach");
-	struct json_object *options = json_object_new_object();
+	struct json_object *options;
 	cli_add(request, "name", cli->args.words[0]);
 	for (unsigned i = 1; i < cli->args.nwords; i++)
-		json_object_array_add(array_of(request, "urls"),
+		control_append(array_of(request, "urls"),
 			json_object_new_string(cli->args.words[i]));
 	array_of(request, "nbd");
 	array_of(request, "fuse");
-	json_object_object_add(request, "options", options);
+	options = control_add(request, "options", json_object_new_object());
 	if (!add_given(cli, request, options)) {
 		json_object_put(request);
 		return CLI_USAGE;
@@ -143,7 +141,7 @@ int cmd_detach(struct cli *cli)
 {
 	struct json_object *request = cli_request("detach");
 	cli_add(request, "device", cli->args.words[0]);
-	json_object_object_add(request, "now",
+	control_add(request, "now",
 		json_object_new_boolean(args_value(&cli->args, "now") != NULL));
 	return cli_show(cli, request, 0, NULL);
 }
@@ -175,8 +173,8 @@ int cmd_fault(struct cli *cli)
 		cli_add(request, "value", words[1]);
 	cli_add(request, "device", words[n - 2]);
 	cli_add(request, "path", words[n - 1]);
-	json_object_object_add(request, "in", json_object_new_boolean(in));
-	json_object_object_add(request, "out", json_object_new_boolean(out));
+	control_add(request, "in", json_object_new_boolean(in));
+	control_add(request, "out", json_object_new_boolean(out));
 	return cli_show(cli, request, 0, NULL);
 }
 

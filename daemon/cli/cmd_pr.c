@@ -89,7 +89,7 @@ int cmd_pr(struct cli *cli)
 		cli_add(request, verbs[i].first, words[2]);
 	if (cli->args.nwords > 3)
 		cli_add(request, verbs[i].second, words[3]);
-	json_object_object_add(request, "abort",
+	control_add(request, "abort",
 		json_object_new_boolean(
 			args_value(&cli->args, "abort") != NULL));
 	return cli_show(cli, request, 0, render);

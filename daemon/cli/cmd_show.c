@@ -3,6 +3,7 @@
 #include <json-c/json.h>
 #include <limits.h>
 #include <umpio/base/units.h>
+#include <umpio/control.h>
 
 #include "commands.h"
 #include "render.h"
@@ -41,8 +42,7 @@ static bool add_number(struct cli *cli, struct json_object *request,
 			option, text, (uintmax_t)max);
 		return false;
 	}
-	json_object_object_add(
-		request, option, json_object_new_int64((int64_t)number));
+	control_add(request, option, json_object_new_int64((int64_t)number));
 	return true;
 }
 

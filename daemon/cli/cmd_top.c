@@ -333,6 +333,7 @@ static void draw(const struct sample *now, const struct sample *then)
 {
 	struct json_object *devices = list_of(now->status, "devices");
 	char *text = NULL, at[32];
+	bool lost;
 	size_t len;
 	time_t clock = time(NULL);
 	struct tm tm;
@@ -348,7 +349,9 @@ static void draw(const struct sample *now, const struct sample *then)
 		draw_device(
 			out, json_object_array_get_idx(devices, i), now, then);
 	}
-	if (fclose(out) == 0)
+	lost = fflush(out) != 0 || ferror(out);
+	/* Without memory the screen stays as it is for a second. */
+	if (fclose(out) == 0 && !lost && text)
 		screen_show(text);
 	free(text);
 }

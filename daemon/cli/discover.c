@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <umpio/base/log.h>
+#include <umpio/control.h>
 #include <umpio/iscsi.h>
 #include <umpio/isns.h>
 #include <umpio/loop.h>
@@ -52,7 +53,7 @@ static void on_scanned(void *arg, struct json_object *luns, const char *error)
 	struct discovery *d = arg;
 	struct json_object *target =
 		json_object_array_get_idx(d->targets, d->at);
-	json_object_object_add(target, "luns", luns);
+	control_add(target, "luns", luns);
 	if (error)
 		cli_add(target, "error", error);
 	d->at++;
@@ -61,18 +62,16 @@ static void on_scanned(void *arg, struct json_object *luns, const char *error)
 
 static struct json_object *describe(const struct iscsi_target *target)
 {
-	struct json_object *o = json_object_new_object();
-	struct json_object *portals = json_object_new_array();
+	struct json_object *o = json_object_new_object(), *portals;
 	cli_add(o, "target", target->name);
-	json_object_object_add(o, "portals", portals);
+	portals = control_add(o, "portals", json_object_new_array());
 	for (unsigned i = 0; i < target->nportals; i++) {
 		const struct iscsi_portal *portal = &target->portals[i];
 		struct json_object *p = json_object_new_object();
 		char text[ENDPOINT_TEXT_MAX];
 		cli_add(p, "portal", endpoint_text(&portal->at, text));
-		json_object_object_add(
-			p, "tpgt", json_object_new_int64(portal->tpgt));
-		json_object_array_add(portals, p);
+		control_add(p, "tpgt", json_object_new_int64(portal->tpgt));
+		control_append(portals, p);
 	}
 	return o;
 }
@@ -89,7 +88,8 @@ static int add_targets(struct discovery *d, const struct iscsi_targets *targets)
 		if (!d->scans[i])
 			return -ENOMEM;
 		d->nscans++;
-		json_object_array_add(d->targets, describe(target));
+		if (!control_append(d->targets, describe(target)))
+			return -ENOMEM;
 	}
 	return 0;
 }
@@ -186,9 +186,10 @@ static int run(struct discovery *d)
 	if (d->status != CLI_DONE)
 		return d->status;
 	if (d->cli->json)
-		cli_print_json(d->reply);
-	else
-		render_targets(d->reply);
+		return cli_print_json(d->reply);
+	if (!control_whole(d->reply))
+		return cli_fail(d->cli, CLI_FAILED, "%s", strerror(ENOMEM));
+	render_targets(d->reply);
 	return CLI_DONE;
 }
 
@@ -212,10 +213,9 @@ int cmd_discover(struct cli *cli)
 		.cli = cli,
 		.loop = loop_new(),
 		.by_isns = args_value(&cli->args, "isns") != NULL,
-		.targets = json_object_new_array(),
 		.reply = json_object_new_object(),
 	};
-	json_object_object_add(d.reply, "targets", d.targets);
+	d.targets = control_add(d.reply, "targets", json_object_new_array());
 	int status = d.loop ? run(&d)
 			    : cli_fail(cli, CLI_FAILED, "%s", strerror(errno));
 	discovery_fini(&d);

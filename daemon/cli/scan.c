@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <umpio/base/units.h>
+#include <umpio/control.h>
 #include <umpio/loop.h>
 #include <umpio/lun.h>
 #include <umpio/path.h>
@@ -59,7 +60,7 @@ static void answered(struct scan *s)
 static void add_text(struct json_object *o, const char *key, const char *text)
 {
 	if (*text)
-		json_object_object_add(o, key, json_object_new_string(text));
+		control_add(o, key, json_object_new_string(text));
 }
 
 /* A LUN with its facts, or why it has none. */
@@ -70,22 +71,22 @@ static void add_lun(
 	char text[LUN_TEXT_MAX];
 	const uint8_t *lun = s->numbers + s->at * LUN_LEN;
 	int32_t number = lun_number(lun);
-	json_object_object_add(o, "lun",
+	control_add(o, "lun",
 		number >= 0 ? json_object_new_int(number)
 			    : json_object_new_string(lun_text(lun, text)));
 	if (!facts) {
 		add_text(o, "error", reason);
 	} else {
 		const struct lun_identity *id = &facts->identity;
-		json_object_object_add(o, "size",
+		control_add(o, "size",
 			json_object_new_uint64(id->blocks * id->block_size));
-		json_object_object_add(
+		control_add(
 			o, "block_size", json_object_new_int64(id->block_size));
 		add_text(o, "wwid", id->wwid);
 		add_text(o, "vendor", facts->vendor);
 		add_text(o, "product", facts->product);
 	}
-	json_object_array_add(s->luns, o);
+	control_append(s->luns, o);
 }
 
 static void on_probed(
@@ -262,8 +263,9 @@ struct scan *scan_new(struct loop *loop, const struct iscsi_config *like,
 	if (!s)
 		return NULL;
 	s->portals = calloc(target->nportals + 1, sizeof *s->portals);
-	if (!s->portals) {
-		free(s);
+	s->luns = json_object_new_array();
+	if (!s->portals || !s->luns) {
+		scan_free(s);
 		return NULL;
 	}
 	memcpy(s->portals, target->portals,
@@ -276,7 +278,6 @@ struct scan *scan_new(struct loop *loop, const struct iscsi_config *like,
 	s->config = *like;
 	s->config.target_name = s->target;
 	s->config.nportals = 1;
-	s->luns = json_object_new_array();
 	loop_task_init(&s->next, begin, s);
 	return s;
 }

@@ -99,8 +99,9 @@ static int send_all(const struct asking *a, const char *text, size_t len)
 static int send_request(const struct asking *a, struct json_object *request)
 {
 	size_t len;
-	const char *text = json_object_to_json_string_length(
-		request, JSON_C_TO_STRING_PLAIN, &len);
+	const char *text = control_line(request, &len);
+	if (!text)
+		return -ENOMEM;
 	if (len >= CONTROL_LINE_MAX)
 		return -EMSGSIZE;
 	int err = send_all(a, text, len);

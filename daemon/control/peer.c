@@ -25,15 +25,23 @@ struct peer {
 	struct loop_task step;
 	struct loop_timer *send_timer;
 	struct control_call *call; /* the request under way; NULL: none */
-	struct json_object *reply; /* being sent; NULL: none */
-	const char *out;           /* its text */
+	struct json_object *reply; /* whose text may be what is sent */
+	const char *out;           /* the text */
 	size_t out_len, out_sent;  /* with the newline */
 	size_t in_len;
+	bool replying;  /* a reply is being sent */
 	bool full_told; /* the line was too long: the reply is the last one */
 	bool closed;    /* the stream has ended */
 	bool ended;     /* closed() is to be told */
 	char in[CONTROL_LINE_MAX + 1];
 };
+
+/* There may be no memory to make these. */
+static const char short_of_memory[] =
+	"{\"error\":\"out of memory\",\"code\":1}";
+static const char too_large[] =
+	"{\"error\":\"the reply is larger than 16 MiB; ask for one device\","
+	"\"code\":1}";
 
 static void post_step(struct peer *c)
 {
@@ -46,19 +54,16 @@ static void peer_reply(void *owner, struct json_object *reply)
 	struct peer *c = owner;
 	size_t len = 0;
 	c->call = NULL;
-	c->out = reply ? json_object_to_json_string_length(reply,
-				 JSON_C_TO_STRING_PLAIN |
-					 JSON_C_TO_STRING_NOSLASHESCAPE,
-				 &len)
-		       : NULL;
-	if (!c->out || len >= CONTROL_REPLY_MAX) {
-		json_object_put(reply);
-		reply = json_error(CONTROL_FAILED,
-			"the reply is larger than 16 MiB; ask for one device");
-		c->out = json_object_to_json_string_length(
-			reply, JSON_C_TO_STRING_PLAIN, &len);
+	c->out = control_line(reply, &len);
+	if (!c->out) {
+		c->out = short_of_memory;
+		len = strlen(short_of_memory);
+	} else if (len >= CONTROL_REPLY_MAX) {
+		c->out = too_large;
+		len = strlen(too_large);
 	}
 	c->reply = reply;
+	c->replying = true;
 	c->out_len = len + 1;
 	c->out_sent = 0;
 	loop_timer_set(c->send_timer, SEND_TIMEOUT);
@@ -145,7 +150,7 @@ static bool next_line(struct peer *c)
 
 bool peer_is_idle(const struct peer *c)
 {
-	return !c->call && !c->reply;
+	return !c->call && !c->replying;
 }
 
 /* What is to be done between callbacks of the pump and commands, so that none
@@ -193,7 +198,7 @@ static int peer_tx(void *engine, struct iovec *iov, int max)
 {
 	struct peer *c = engine;
 	int n = 0;
-	if (!c->reply)
+	if (!c->replying)
 		return 0;
 	size_t text = c->out_len - 1;
 	assert(max >= 2);
@@ -213,6 +218,7 @@ static void peer_tx_commit(void *engine, size_t n)
 	loop_timer_stop(c->send_timer);
 	json_object_put(c->reply);
 	c->reply = NULL;
+	c->replying = false;
 	post_step(c);
 }
 

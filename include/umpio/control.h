@@ -20,7 +20,8 @@ struct loop;
 
 enum control_code { CONTROL_FAILED = 1, CONTROL_USAGE = 2 };
 
-/* A request that waits for its reply: exactly one of the two ends it. */
+/* A request that waits for its reply: exactly one of the two ends it. A reply
+ * that is not whole (control_whole()) is sent as an error. */
 struct control_call;
 void control_reply(struct control_call *call, struct json_object *reply);
 void control_fail(struct control_call *call, enum control_code code,
@@ -66,5 +67,21 @@ struct json_object *control_ask(const char *path, struct json_object *request,
 const char *control_text(struct json_object *request, const char *member);
 int64_t control_number(
 	struct json_object *request, const char *member, int64_t missing);
+
+/* Builders, which take `value` over and return it, or NULL when it is gone,
+ * since memory was missing: then `to`, `value`, or both are NULL, or it could
+ * not be added. That leaves a mark at `to`, so that nobody has to look at each:
+ * control_reply() answers that memory is short when there is one anywhere in
+ * the reply, and control_ask() sends no such request. */
+struct json_object *control_add(
+	struct json_object *to, const char *member, struct json_object *value);
+void control_add_null(struct json_object *to, const char *member);
+struct json_object *control_append(
+	struct json_object *to, struct json_object *value);
+/* False: `o`, or something in it, is missing for want of memory. */
+bool control_whole(struct json_object *o);
+/* The text of `o`, `*len` bytes without a newline; it lives until `o` changes
+ * or goes. NULL when memory is short, or `o` is not whole. */
+const char *control_line(struct json_object *o, size_t *len);
 
 #endif

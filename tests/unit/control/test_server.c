@@ -67,8 +67,25 @@ static void run_big(
 	control_reply(call, reply);
 }
 
+/* A reply that memory was too short for, somewhere within. */
+static void run_lack(
+	void *arg, struct control_call *call, struct json_object *request)
+{
+	(void)arg;
+	(void)request;
+	struct json_object *reply = json_object_new_object();
+	struct json_object *list =
+		control_add(reply, "list", json_object_new_array());
+	struct json_object *within =
+		control_append(list, json_object_new_object());
+	control_add(within, "number", json_object_new_int(1));
+	control_add(within, "text", NULL);
+	control_reply(call, reply);
+}
+
 static const struct control_command commands[] = {
 	{"echo", run_echo},
+	{"lack", run_lack},
 	{"hold", run_hold},
 	{"release", run_release},
 	{"big", run_big},
@@ -275,6 +292,45 @@ Test(control, depth_is_bounded)
 	int fd = dial();
 	say(fd, text);
 	cr_expect(strstr(hear(fd), "nesting too deep"));
+	close(fd);
+}
+
+Test(control, reply_is_whole_or_an_error)
+{
+	int fd = dial();
+	say(fd, "{\"command\":\"lack\"}\n");
+	cr_expect_str_eq(hear(fd), "{\"error\":\"out of memory\",\"code\":1}");
+	say(fd, "{\"command\":\"echo\",\"a\":null}\n");
+	cr_expect_str_eq(hear(fd), "{\"command\":\"echo\",\"a\":null}");
+	close(fd);
+}
+
+Test(control, builders_go_on_without_memory)
+{
+	struct json_object *o = json_object_new_object();
+	size_t len;
+	control_add_null(o, "nothing");
+	cr_expect(control_whole(o));
+	cr_expect_str_eq(control_line(o, &len), "{\"nothing\":null}");
+	cr_expect_eq(len, strlen("{\"nothing\":null}"));
+	cr_expect_null(control_add(NULL, "a", json_object_new_int(1)));
+	cr_expect_null(control_append(NULL, json_object_new_int(1)));
+	cr_expect_null(control_add(o, "a", NULL));
+	cr_expect_not(control_whole(o));
+	cr_expect_not(control_whole(NULL));
+	cr_expect_null(control_line(o, &len));
+	cr_expect_null(control_ask(path, o, 1000, why, sizeof why));
+	json_object_put(o);
+}
+
+/* One of the two would be dropped without a word. */
+Test(control, member_given_twice_is_refused)
+{
+	int fd = dial();
+	say(fd, "{\"command\":\"echo\",\"a\":\"x:\\\":\",\"b\":[{\"a\":1}]}\n");
+	cr_expect_null(strstr(hear(fd), "error"));
+	say(fd, "{\"command\":\"echo\",\"a\":1,\"a\":2}\n");
+	cr_expect(strstr(hear(fd), "twice"));
 	close(fd);
 }
 
