@@ -121,11 +121,30 @@ static void on_ready(void *arg)
 	worker_tell(u->worker, &u->ready);
 }
 
+static void unit_end_when_alone(struct unit *u)
+{
+	if (u->gone_told && u->under_way == 0)
+		u->events->gone(u->arg, u->gone_err);
+}
+
 static void gone_done(struct job *job)
 {
 	struct unit *u = UNIT_OF(job, gone);
 
-	u->events->gone(u->arg, u->gone_err);
+	u->gone_told = true;
+	unit_end_when_alone(u);
+}
+
+void unit_send(struct unit *u, struct job *job)
+{
+	u->under_way++;
+	worker_run(u->worker, job);
+}
+
+void unit_returned(struct unit *u)
+{
+	u->under_way--;
+	unit_end_when_alone(u);
 }
 
 static void unit_drop_servers(struct unit *u)
@@ -231,6 +250,7 @@ static void start_done(struct job *job)
 	struct unit *u = UNIT_OF(job, start);
 
 	u->started(u->arg, u->start_err, u->why);
+	unit_returned(u);
 }
 
 void unit_start(struct unit *u, unit_done_fn *done)
@@ -238,7 +258,7 @@ void unit_start(struct unit *u, unit_done_fn *done)
 	u->started = done;
 	u->start.work = start_work;
 	u->start.done = start_done;
-	worker_run(u->worker, &u->start);
+	unit_send(u, &u->start);
 }
 
 /* Serve */
@@ -312,6 +332,7 @@ static void serve_done(struct job *job)
 	struct unit *u = UNIT_OF(job, serve);
 
 	u->served(u->arg, u->serve_err, u->why);
+	unit_returned(u);
 }
 
 void unit_serve(
@@ -325,7 +346,7 @@ void unit_serve(
 	u->served = done;
 	u->serve.work = serve_work;
 	u->serve.done = serve_done;
-	worker_run(u->worker, &u->serve);
+	unit_send(u, &u->serve);
 }
 
 unsigned unit_active(const struct unit *u)
@@ -369,6 +390,8 @@ static void hurry_work(struct job *job)
 {
 	struct unit *u = UNIT_OF(job, hurry);
 
+	if (u->gone.done)
+		return; /* it has come to rest meanwhile */
 	u->now = true;
 	drain_work(&u->drain);
 	if (u->dev && u->paths_draining)
@@ -376,9 +399,14 @@ static void hurry_work(struct job *job)
 	unit_drain_on(u);
 }
 
-static void nothing_done(struct job *job)
+static void drain_done(struct job *job)
 {
-	(void)job;
+	unit_returned(UNIT_OF(job, drain));
+}
+
+static void hurry_done(struct job *job)
+{
+	unit_returned(UNIT_OF(job, hurry));
 }
 
 void unit_drain(struct unit *u, bool now)
@@ -388,6 +416,6 @@ void unit_drain(struct unit *u, bool now)
 	if (job->done)
 		return; /* said before */
 	job->work = now ? hurry_work : drain_work;
-	job->done = nothing_done;
-	worker_run(u->worker, job);
+	job->done = now ? hurry_done : drain_done;
+	unit_send(u, job);
 }

@@ -45,10 +45,12 @@ static struct unit_call *call_new(
 static void call_done(struct job *job)
 {
 	struct unit_call *call = (struct unit_call *)job;
+	struct unit *u = call->unit;
 
 	if (call->done)
-		call->done(call->unit->arg, call->result, call->about);
+		call->done(u->arg, call->result, call->about);
 	free(call);
+	unit_returned(u);
 }
 
 static int unit_connect(struct unit *u, const struct plan_path *plan)
@@ -86,7 +88,7 @@ void unit_add_path(struct unit *u, const struct plan_path *path,
 	call->path = path;
 	call->done = done;
 	call->about = about;
-	worker_run(u->worker, &call->job);
+	unit_send(u, &call->job);
 }
 
 static void path_work(struct job *job)
@@ -117,7 +119,7 @@ void unit_path(struct unit *u, enum unit_path_verb verb, int id,
 	call->id = id;
 	call->done = done;
 	call->about = about;
-	worker_run(u->worker, &call->job);
+	unit_send(u, &call->job);
 }
 
 static void fault_work(struct job *job)
@@ -143,7 +145,7 @@ void unit_fault(struct unit *u, int id, const struct path_fault *fault,
 	call->fault = *fault;
 	call->done = done;
 	call->about = about;
-	worker_run(u->worker, &call->job);
+	unit_send(u, &call->job);
 }
 
 static void abort_work(struct job *job)
@@ -166,7 +168,7 @@ void unit_abort(struct unit *u, void (*done)(void *arg, int err, void *about),
 	}
 	call->done = done;
 	call->about = about;
-	worker_run(u->worker, &call->job);
+	unit_send(u, &call->job);
 }
 
 /* A plan's path carries it all over: it knows how to own credentials. */
@@ -187,9 +189,11 @@ static void renew_work(struct job *job)
 static void renew_done(struct job *job)
 {
 	struct unit_call *call = (struct unit_call *)job;
+	struct unit *u = call->unit;
 
 	plan_path_free((struct plan_path *)call->path);
 	free(call);
+	unit_returned(u);
 }
 
 void unit_renew_path(struct unit *u, const struct plan_path *path)
@@ -204,7 +208,7 @@ void unit_renew_path(struct unit *u, const struct plan_path *path)
 	}
 	call->id = path->id;
 	call->path = copy;
-	worker_run(u->worker, &call->job);
+	unit_send(u, &call->job);
 }
 
 static void portal_work(struct job *job)
@@ -227,7 +231,7 @@ void unit_add_portal(struct unit *u, int id, const struct endpoint *portal)
 	}
 	call->id = id;
 	call->portal = *portal;
-	worker_run(u->worker, &call->job);
+	unit_send(u, &call->job);
 }
 
 static void options_work(struct job *job)
@@ -249,7 +253,7 @@ void unit_set_options(struct unit *u, const struct mpdev_options *options)
 	call->options = *options;
 	snprintf(call->policy, sizeof call->policy, "%s", options->policy);
 	call->options.policy = call->policy;
-	worker_run(u->worker, &call->job);
+	unit_send(u, &call->job);
 }
 
 static void describe_work(struct job *job)
@@ -263,9 +267,11 @@ static void describe_work(struct job *job)
 static void describe_done(struct job *job)
 {
 	struct unit_call *call = (struct unit_call *)job;
+	struct unit *u = call->unit;
 
 	call->described(call->about, call->into);
 	free(call);
+	unit_returned(u);
 }
 
 void unit_describe(struct unit *u, enum unit_view view,
@@ -283,5 +289,5 @@ void unit_describe(struct unit *u, enum unit_view view,
 	call->into = into;
 	call->described = done;
 	call->about = about;
-	worker_run(u->worker, &call->job);
+	unit_send(u, &call->job);
 }

@@ -70,7 +70,11 @@ static void ask_work(struct job *job)
 
 static void ask_done(struct job *job)
 {
-	call_back((struct pr_call *)job);
+	struct pr_call *call = (struct pr_call *)job;
+	struct unit *u = call->unit;
+
+	call_back(call);
+	unit_returned(u);
 }
 
 void unit_pr(struct unit *u, struct unit_pr *pr)
@@ -88,5 +92,5 @@ void unit_pr(struct unit *u, struct unit_pr *pr)
 	call->pr = pr;
 	call->ask.work = ask_work;
 	call->ask.done = ask_done;
-	worker_run(u->worker, &call->ask);
+	unit_send(u, &call->ask);
 }

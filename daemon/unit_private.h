@@ -34,12 +34,21 @@ struct unit {
 	bool draining, now, paths_draining, paths_drained;
 	struct loop_task end;
 
+	unsigned under_way; /* jobs with the worker; the control thread's */
+	bool gone_told;     /* the worker has nothing left of it */
+
 	struct job start, serve, drain, hurry, gone, ready; /* one of each */
 	unit_done_fn *started, *served;
 	int start_err, serve_err, gone_err;
 	char why[UNIT_REASON_MAX];
 	struct mpdev_snapshot first, served_with;
 };
+
+/* A job for the worker; whoever is called when it is done says so last. A unit
+ * is gone when none is left: the worker may have let go of it while more were
+ * on their way. */
+void unit_send(struct unit *u, struct job *job);
+void unit_returned(struct unit *u);
 
 #define UNIT_OF(job, member)                                                   \
 	((struct unit *)((char *)(job)-offsetof(struct unit, member)))
