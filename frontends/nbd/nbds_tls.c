@@ -341,9 +341,8 @@ static bool make_ssl(struct tls_stream *t)
 	if (!t->ssl || !BIO_new_bio_pair(&own, RING_OUT, &t->net, RING_IN))
 		return false;
 	SSL_set_bio(t->ssl, own, own);
-	SSL_set_app_data(t->ssl, t);
 	SSL_set_accept_state(t->ssl);
-	return true;
+	return SSL_set_app_data(t->ssl, t) == 1;
 }
 
 struct stream *nbds_tls_stream(
@@ -358,6 +357,7 @@ struct stream *nbds_tls_stream(
 	}
 	if (!t || !make_ssl(t)) {
 		SSL_free(t ? t->ssl : NULL);
+		BIO_free(t ? t->net : NULL);
 		free(t);
 		return NULL;
 	}
