@@ -16,6 +16,7 @@ struct fblk_mount {
 	struct fblk_options options;
 	struct fuse_session *session; /* its userdata is this mount */
 	struct fblk *fblk;            /* who serves it; NULL: nobody yet */
+	bool greeted;                 /* the kernel's INIT was answered well */
 	char dev[32];                 /* as mountinfo has it; "": not there */
 };
 

@@ -39,8 +39,9 @@ static struct fblk *serving(fuse_req_t req, struct blk_info *info)
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
-	const struct fblk_mount *mount = userdata;
+	struct fblk_mount *mount = userdata;
 
+	mount->greeted = true;
 	/* Splicing hands data over in a pipe that must be emptied at once;
 	 * with an atomic O_TRUNC, `: > FILE` would seem to succeed. */
 	conn->want &=

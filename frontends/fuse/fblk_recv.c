@@ -83,6 +83,10 @@ static bool recv_one(struct fblk *fblk)
 		return false;
 	if (n > 0)
 		fuse_session_process_buf(fblk->session, &in);
+	/* libfuse had no memory for the first request, INIT, and the kernel
+	 * does not ask again: nobody can ever open the file. */
+	if (n > 0 && !fblk->mount->greeted)
+		n = -ENOMEM;
 	/* libfuse also ends a session whose INIT it could not agree to. */
 	if (n <= 0 || fuse_session_exited(fblk->session)) {
 		recv_end(fblk, n < 0 ? n : 0);
