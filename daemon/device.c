@@ -13,6 +13,7 @@
 #include "events.h"
 
 #define DEVICE_PATIENCE (10 * NS_PER_S)  /* A1: no path up within 10 s */
+#define DEVICE_AGAIN    NS_PER_S         /* between attempts to add paths */
 #define DEVICE_SETTLE   (50 * NS_PER_MS) /* for the paths beside the first */
 
 static void device_free(struct device *dev)
@@ -20,6 +21,7 @@ static void device_free(struct device *dev)
 	device_discover_stop(dev);
 	loop_timer_free(dev->patience);
 	loop_timer_free(dev->settle);
+	loop_timer_free(dev->add_again);
 	unit_free(dev->unit);
 	free(dev->mounts);
 	plan_free(dev->plan);
@@ -210,9 +212,27 @@ static void on_path_added(void *arg, int id, void *about)
 	struct plan_path *path = about;
 
 	if (id < 0 && id != -ESHUTDOWN)
-		log_error("%s: a path could not be added: %s", dev->plan->name,
-			strerror(-id));
+		log_error("%s: a path could not be added: %s; trying again",
+			dev->plan->name, strerror(-id));
+	if (id == -ENOMEM)
+		loop_timer_set(dev->add_again, DEVICE_AGAIN);
 	path->id = id;
+}
+
+static void on_add_again(void *arg)
+{
+	struct device *dev = arg;
+
+	if (dev->state == DEVICE_CLOSING)
+		return;
+	for (unsigned i = 0; i < dev->plan->npaths; i++) {
+		struct plan_path *path = dev->plan->paths[i];
+
+		if (path->id != -ENOMEM)
+			continue;
+		path->id = -1;
+		unit_add_path(dev->unit, path, on_path_added, path);
+	}
 }
 
 static void on_started(void *arg, int err, const char *why)
@@ -250,7 +270,8 @@ struct device *device_new(
 	dev->mounts = calloc(plan->nfuse + 1, sizeof *dev->mounts);
 	dev->patience = loop_timer_new(daemon->loop, on_patience_over, dev);
 	dev->settle = loop_timer_new(daemon->loop, on_settled, dev);
-	if (!dev->mounts || !dev->patience || !dev->settle) {
+	dev->add_again = loop_timer_new(daemon->loop, on_add_again, dev);
+	if (!dev->mounts || !dev->patience || !dev->settle || !dev->add_again) {
 		device_free(dev);
 		return NULL;
 	}
@@ -321,12 +342,16 @@ static void on_path_removed(void *arg, int err, void *about)
 	plan_path_free(about);
 }
 
-/* One that the unit does not have (yet) stays. */
+/* One that the unit does not have yet stays. */
 void device_remove_path(struct device *dev, struct plan_path *path)
 {
-	if (path->id < 0)
+	if (path->id < 0 && path->id != -ENOMEM)
 		return;
 	plan_take_path(dev->plan, path);
+	if (path->id < 0) {
+		plan_path_free(path);
+		return;
+	}
 	unit_path(dev->unit, UNIT_PATH_REMOVE, path->id, on_path_removed, path);
 }
 

@@ -41,6 +41,7 @@ struct device {
 	bool configured;            /* by the file: `reload` may take it away */
 	bool strict; /* must have a path in time, else it is given up */
 	struct loop_timer *patience, *settle;
+	struct loop_timer *add_again; /* paths for which memory was missing */
 	struct iscsi_discover *discovery;
 	struct loop_timer *discover_again;
 	struct isns_watch *watch; /* the server that it follows */

@@ -18,7 +18,8 @@
 struct plan_path {
 	struct iscsi_config config;
 	struct mpath_options options;
-	int id;          /* in the device; -1: not there (yet) */
+	int id;          /* in the device; -1: not there (yet); -ENOMEM: to be
+			  * added again */
 	unsigned joined; /* of its portals, the last ones: not in the settings,
 			  * and no part of what it is compared by */
 	bool discovered; /* not from the settings */
