@@ -19,6 +19,8 @@
 #define CHECK_BUSY (2 * NS_PER_S)  /* while the device is in use */
 #define IN_USE     (60 * NS_PER_S) /* that is: after the last command */
 #define ASK_EACH   4               /* checks with a TEST UNIT READY */
+#define RECHECK    (60 * NS_PER_S) /* the identity, at most */
+#define APART      (4 * NS_PER_S)  /* paths that came up together */
 /* A timer that comes later than this says that we did not run. */
 #define PAUSE      (500 * NS_PER_MS)
 /* A probe that is answered sooner than this found nothing but a slow command.
@@ -329,6 +331,10 @@ static void check_idle(struct mpath *mp, uint64_t now)
 		h->check_every *= 2;
 	least(&h->check_every, most);
 	h->check_due = now + h->check_every;
+	if (h->check_due > h->recheck_due) {
+		h->recheck_due = now + RECHECK;
+		recheck_begin(mp);
+	}
 }
 
 void health_doubt(struct mpath *mp, const char *why)
@@ -437,6 +443,7 @@ void health_begin(struct mpath *mp)
 	h->checking = h->suspected = h->told = false;
 	h->check_every = CHECK_BUSY;
 	h->check_due = now_of(mp) + CHECK_BUSY;
+	h->recheck_due = now_of(mp) + RECHECK - (unsigned)mp->id % 8 * APART;
 	h->cut_off[0] = '\0';
 	h->unlinked = false;
 	arm(mp->dev);

@@ -46,6 +46,7 @@ struct mpath_health {
 	uint64_t checked;     /* when it was asked while idle */
 	uint64_t check_due;   /* when it will be */
 	uint64_t check_every; /* ns */
+	uint64_t recheck_due; /* when its LUN's identity is read again */
 	uint64_t probed;      /* when it was asked, being suspected */
 	unsigned checks;
 	bool checking; /* the check is not answered */

@@ -159,11 +159,11 @@ static void command_done(struct path_cmd *cmd)
 	const struct path_result *r = &cmd->result;
 	struct disposition d = {0};
 
-	p->sent = false;
 	if (r->outcome == PATH_DONE)
 		d = disposition_of(r->status, r->sense, r->sense_len);
-	if (d.flags & DISPOSITION_CACHE_SUSPECT && p->reset)
-		p->reset(p->arg);
+	if (d.flags && p->heed)
+		p->heed(p->arg, r, &d);
+	p->sent = false;
 	if (p->cancelled) {
 		probe_free(p);
 		return;

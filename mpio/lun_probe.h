@@ -16,6 +16,7 @@
 
 #define LUN_PROBE_DATA 4096 /* most data of one step */
 
+struct disposition;
 struct loop_timer;
 struct lun_step;
 
@@ -25,9 +26,11 @@ struct lun_probe {
 	lun_probe_fn *done;
 	void *arg;
 
-	/* Called at once when a unit attention of a reset comes; NULL: the
-	 * session is new, and it says nothing. */
-	void (*reset)(void *arg);
+	/* Called at once with every answer whose disposition has flags, also
+	 * when it was cancelled meanwhile; it may be cancelled in it. NULL: the
+	 * session is new, and they say nothing. */
+	void (*heed)(void *arg, const struct path_result *result,
+		const struct disposition *d);
 
 	const struct lun_step *step;
 	struct path_cmd cmd;

@@ -84,18 +84,20 @@ static void act_start(struct mpath *mp)
 	path_start(mp->path);
 }
 
-static void probe_met_reset(void *arg)
+static void end_probe(struct mpath *mp)
 {
-	suspect_reset(((struct mpath *)arg)->dev, "a reset was reported");
+	lun_probe_cancel(mp->probe);
+	mp->probe = NULL;
 }
 
 static void act_probe(struct mpath *mp)
 {
+	end_probe(mp);
 	mp->phase = PHASE_PROBING;
 	loop_timer_stop(mp->timer);
 	mp->probe = lun_probe(mp->dev->loop, mp->path, probed, mp);
 	if (mp->probe && mp->session)
-		mp->probe->reset = probe_met_reset;
+		mp->probe->heed = recheck_heed;
 	if (!mp->probe) {
 		set_reason(mp, "no memory for the probe of the LUN");
 		mpath_input(mp, INPUT_REFUSED);
@@ -176,12 +178,6 @@ static void probed(
 /*
  * Going down
  */
-static void end_probe(struct mpath *mp)
-{
-	lun_probe_cancel(mp->probe);
-	mp->probe = NULL;
-}
-
 static void stop(struct mpath *mp, bool at_once)
 {
 	if (mp->cut)

@@ -82,9 +82,9 @@ struct mpath {
 	char told[160];      /* the last reason in an event, while not active */
 	struct loop_timer *timer;
 	struct loop_task reap, moved_task;
-	struct lun_probe *probe;
-	struct lun_facts facts; /* of the last good probe */
-	struct fence *fence;    /* of what it has left behind */
+	struct lun_probe *probe; /* in PROBING; in ACTIVE recheck.c's */
+	struct lun_facts facts;  /* of the last good probe */
+	struct fence *fence;     /* of what it has left behind */
 	struct mpath_health health;
 	struct damping damping;
 	struct overtake overtake;

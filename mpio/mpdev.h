@@ -14,6 +14,7 @@
 #include "notice.h"
 #include "pr.h"
 #include "rangelock.h"
+#include "recheck.h"
 #include "request.h"
 #include "retain.h"
 #include "selector.h"

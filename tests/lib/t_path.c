@@ -271,6 +271,10 @@ static void submit(struct path *path, struct path_cmd *cmd)
 	if (!is_bring_up(cmd->cdb[0]) && tp->log_len < sizeof tp->log)
 		tp->log[tp->log_len++] = cmd->cdb[0];
 	tp->asks += cmd->cdb[0] == 0x00;
+	if (cmd->cdb[0] == 0x9e && cmd->cdb[1] == 0x10) {
+		tp->looks++;
+		tp->looked_at = loop_now(tp->loop);
+	}
 	cmd->task =
 		(void *)(uintptr_t)(loop_now(tp->loop) + tp->latency +
 				    (cmd->cdb[0] == tp->slow_opcode ? tp->slow

@@ -54,6 +54,8 @@ struct t_path {
 	unsigned starts, submitted, open, fences;
 	unsigned visits; /* starts for a fence, by another path's portal */
 	unsigned probes, asks, aborts; /* asks: TEST UNIT READY */
+	unsigned looks;                /* READ CAPACITY(16) */
+	uint64_t looked_at;            /* the last one */
 	uint64_t heard, digest_errors;
 	unsigned nghosts;
 	struct t_ghost ghosts[T_PATH_GHOSTS];
