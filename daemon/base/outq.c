@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <assert.h>
+#include <string.h>
 #include <umpio/base/outq.h>
 
 static size_t item_bytes(const struct outq_item *item)
@@ -16,9 +17,11 @@ void outq_init(struct outq *q)
 
 static void account(struct outq *q, struct outq_item *item)
 {
-	assert(!item->queued && item_bytes(item) > 0);
+	size_t bytes = item_bytes(item);
+
+	assert(!item->queued && bytes > 0);
 	item->queued = true;
-	q->bytes += item_bytes(item);
+	q->bytes += bytes;
 	q->count++;
 }
 
@@ -49,41 +52,50 @@ bool outq_remove(struct outq *q, struct outq_item *item)
 	return true;
 }
 
-/* Adds one part of an item, less the `*skip` bytes that have left. */
-static int add_part(
-	struct iovec *iov, const void *part, size_t len, size_t *skip)
+/* writev() does not write to it. */
+static struct iovec part(const void *bytes, size_t len)
 {
-	size_t gone = *skip < len ? *skip : len;
+	return (struct iovec){(void *)(uintptr_t)bytes, len};
+}
 
-	*skip -= gone;
-	if (gone == len)
-		return 0;
-	/* writev() does not write to it. */
-	iov->iov_base = (uint8_t *)(uintptr_t)part + gone;
-	iov->iov_len = len - gone;
-	return 1;
+static int item_iov(const struct outq_item *item, struct iovec *iov)
+{
+	int n = 0;
+
+	if (item->head_len > 0)
+		iov[n++] = part(item->head, item->head_len);
+	if (item->data_len > 0)
+		iov[n++] = part(item->data, item->data_len);
+	if (item->tail_len > 0)
+		iov[n++] = part(item->tail, item->tail_len);
+	return n;
+}
+
+/* Takes the first `skip` bytes out; what is left is at least a byte. */
+static int cut_front(struct iovec *iov, int n, size_t skip)
+{
+	int gone = 0;
+
+	while (skip >= iov[gone].iov_len)
+		skip -= iov[gone++].iov_len;
+	n -= gone;
+	memmove(iov, iov + gone, (size_t)n * sizeof *iov);
+	iov->iov_base = (uint8_t *)iov->iov_base + skip;
+	iov->iov_len -= skip;
+	return n;
 }
 
 int outq_iov(const struct outq *q, struct iovec *iov, int max)
 {
 	const struct outq_item *item;
-	size_t skip = q->offset;
 	int n = 0;
 
 	STAILQ_FOREACH (item, &q->items, link) {
-		if (n < max)
-			n += add_part(
-				&iov[n], item->head, item->head_len, &skip);
-		if (n < max)
-			n += add_part(
-				&iov[n], item->data, item->data_len, &skip);
-		if (n < max)
-			n += add_part(
-				&iov[n], item->tail, item->tail_len, &skip);
-		if (n == max)
+		if (max - n < OUTQ_PARTS)
 			break;
+		n += item_iov(item, iov + n);
 	}
-	return n;
+	return q->offset > 0 ? cut_front(iov, n, q->offset) : n;
 }
 
 /* Takes the first item out and tells its owner, who may free it. */
@@ -92,7 +104,6 @@ static void finish_first(struct outq *q, bool sent)
 	struct outq_item *item = STAILQ_FIRST(&q->items);
 
 	STAILQ_REMOVE_HEAD(&q->items, link);
-	q->bytes -= item_bytes(item) - q->offset;
 	q->offset = 0;
 	q->count--;
 	item->queued = false;
@@ -102,23 +113,26 @@ static void finish_first(struct outq *q, bool sent)
 
 void outq_commit(struct outq *q, size_t n)
 {
-	assert(n <= q->bytes);
-	while (n > 0 && !outq_is_empty(q)) {
-		size_t left = item_bytes(STAILQ_FIRST(&q->items)) - q->offset;
+	size_t first;
 
-		if (n < left) {
-			q->offset += n;
-			q->bytes -= n;
-			return;
-		}
-		n -= left;
+	assert(n <= q->bytes);
+	q->bytes -= n;
+	n += q->offset;
+	while (!outq_is_empty(q)) {
+		first = item_bytes(STAILQ_FIRST(&q->items));
+		if (n < first)
+			break;
+		n -= first;
 		finish_first(q, true);
 	}
+	q->offset = n;
 }
 
 /* Items that a callback pushes go as well: the queue is empty at the end. */
 void outq_drop(struct outq *q)
 {
-	while (!outq_is_empty(q))
+	while (!outq_is_empty(q)) {
+		q->bytes -= item_bytes(STAILQ_FIRST(&q->items)) - q->offset;
 		finish_first(q, false);
+	}
 }

@@ -16,6 +16,7 @@
 
 #define OUTQ_HEAD_MAX 56
 #define OUTQ_TAIL_MAX 8
+#define OUTQ_PARTS    3 /* iovecs of one item: header, payload, trailer */
 
 struct outq_item {
 	uint8_t head[OUTQ_HEAD_MAX];
@@ -49,7 +50,8 @@ void outq_push_front(struct outq *q, struct outq_item *item);
  * and then it stays. */
 bool outq_remove(struct outq *q, struct outq_item *item);
 
-/* Up to `max` iovecs of what waits, in order; returns their number. */
+/* Up to `max` iovecs, of which there are at least OUTQ_PARTS, of what waits, in
+ * order and of whole items; returns their number. */
 int outq_iov(const struct outq *q, struct iovec *iov, int max);
 
 /* `n` bytes of them have left; calls done() of the items that are now out. */

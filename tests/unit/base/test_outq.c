@@ -65,7 +65,7 @@ static size_t take(struct outq *q, char *out, size_t n, int max)
 
 Test(outq, every_partial_commit)
 {
-	for (int max = 1; max <= 8; max++)
+	for (int max = OUTQ_PARTS; max <= 8; max++)
 		for (size_t step = 1; step <= 16; step++) {
 			struct outq_item item[ITEMS];
 			struct outq q;
