@@ -65,14 +65,6 @@ void intake_commit(struct intake *in, size_t n)
 	assert(in->tail <= in->cap);
 }
 
-void intake_consume(struct intake *in, size_t n)
-{
-	assert(n <= intake_len(in));
-	in->head += n;
-	if (in->head == in->tail)
-		in->head = in->tail = 0;
-}
-
 void intake_divert(struct intake *in, void *into, size_t len)
 {
 	size_t staged = intake_len(in) < len ? intake_len(in) : len;

@@ -282,16 +282,6 @@ static const struct form forms[64] = {
 	[OP_REJECT] = {"Reject", .decode = decode_reject, .fixed_one = true},
 };
 
-struct bhs bhs_make(enum bhs_op op)
-{
-	return (struct bhs){
-		.op = op,
-		.final = true,
-		.itt = BHS_TAG_NONE,
-		.ttt = BHS_TAG_NONE,
-	};
-}
-
 void bhs_encode(const struct bhs *b, uint8_t out[BHS_LEN])
 {
 	const struct form *form = &forms[b->op & OPCODE];
@@ -299,7 +289,7 @@ void bhs_encode(const struct bhs *b, uint8_t out[BHS_LEN])
 	memset(out, 0, BHS_LEN);
 	out[0] = (uint8_t)(b->op | (b->immediate ? IMMEDIATE : 0));
 	out[AT_FLAGS] = b->final ? FINAL : 0;
-	put_be24(out + AT_DATA_LEN, b->data_len);
+	put_be32(out + AT_AHS, b->data_len); /* and TotalAHSLength, 0 */
 	if (form->lun)
 		memcpy(out + AT_LUN, b->lun, sizeof b->lun);
 	put_be32(out + AT_ITT, b->itt);
@@ -312,7 +302,7 @@ int bhs_decode(struct bhs *b, const uint8_t in[BHS_LEN], const char **why)
 {
 	const struct form *form = &forms[in[0] & OPCODE];
 
-	*b = bhs_make(in[0] & OPCODE);
+	bhs_init(b, in[0] & OPCODE);
 	if (!form->decode) {
 		*why = form->name ? "a request, from the target"
 				  : "a PDU with an unknown opcode";
@@ -333,15 +323,6 @@ int bhs_decode(struct bhs *b, const uint8_t in[BHS_LEN], const char **why)
 	if (!*why && form->answers && b->itt == BHS_TAG_NONE)
 		*why = "an answer without an Initiator Task Tag";
 	return *why ? -EPROTO : 0;
-}
-
-enum stat_use bhs_stat_use(const struct bhs *b)
-{
-	if (b->op == OP_DATA_IN && !b->data_in.has_status)
-		return STAT_NONE;
-	if (b->op == OP_R2T || (b->op == OP_NOP_IN && b->itt == BHS_TAG_NONE))
-		return STAT_NEXT;
-	return STAT_TAKES;
 }
 
 const char *bhs_op_name(uint8_t op)

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #define BHS_LEN      48
 #define BHS_DATA_MAX 0xffffffu   /* DataSegmentLength has 24 bits */
@@ -234,7 +235,21 @@ enum stat_use {
 
 /* All zero but for the tags, which are BHS_TAG_NONE, and `final`, which is set.
  */
-struct bhs bhs_make(enum bhs_op op);
+static inline void bhs_init(struct bhs *b, enum bhs_op op)
+{
+	memset(b, 0, sizeof *b);
+	b->op = op;
+	b->final = true;
+	b->itt = b->ttt = BHS_TAG_NONE;
+}
+
+static inline struct bhs bhs_make(enum bhs_op op)
+{
+	struct bhs b;
+
+	bhs_init(&b, op);
+	return b;
+}
 
 /* A request (initiator to target) into its 48 bytes. */
 void bhs_encode(const struct bhs *b, uint8_t out[BHS_LEN]);
@@ -246,7 +261,14 @@ void bhs_encode(const struct bhs *b, uint8_t out[BHS_LEN]);
 int bhs_decode(struct bhs *b, const uint8_t in[BHS_LEN], const char **why);
 
 /* How a decoded response relates to StatSN. */
-enum stat_use bhs_stat_use(const struct bhs *b);
+static inline enum stat_use bhs_stat_use(const struct bhs *b)
+{
+	if (b->op == OP_DATA_IN && !b->data_in.has_status)
+		return STAT_NONE;
+	if (b->op == OP_R2T || (b->op == OP_NOP_IN && b->itt == BHS_TAG_NONE))
+		return STAT_NEXT;
+	return STAT_TAKES;
+}
 
 /* The field's name of an opcode, for messages: "SCSI Response". */
 const char *bhs_op_name(uint8_t op);

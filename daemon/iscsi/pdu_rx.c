@@ -209,18 +209,21 @@ static enum step pdu_rx_trailer(struct pdu_rx *rx)
 	return STEP_DONE;
 }
 
+static enum step pdu_rx_step(struct pdu_rx *rx)
+{
+	switch (rx->state) {
+	case HEADER: return pdu_rx_header(rx);
+	case PAYLOAD: return pdu_rx_payload(rx);
+	default: return pdu_rx_trailer(rx);
+	}
+}
+
 int pdu_rx_commit(struct pdu_rx *rx, size_t n)
 {
-	static enum step (*const steps[])(struct pdu_rx *) = {
-		[HEADER] = pdu_rx_header,
-		[PAYLOAD] = pdu_rx_payload,
-		[TRAILER] = pdu_rx_trailer,
-	};
-
 	if (rx->stopped)
 		return rx->stopped;
 	intake_commit(&rx->in, n);
-	while (!rx->stopped && steps[rx->state](rx) == STEP_DONE)
+	while (!rx->stopped && pdu_rx_step(rx) == STEP_DONE)
 		;
 	return rx->stopped;
 }

@@ -20,20 +20,22 @@ static void pdu_spoil(const struct pdu_digests *d, uint8_t which, uint8_t *crc)
 	*crc ^= 1;
 }
 
-/* Padding, and the digest over data and padding (RFC 7143 11.1). */
-static void pdu_trailer(struct outq_item *item, const struct pdu_digests *d)
+static void add_header_digest(struct outq_item *item, struct pdu_digests d)
 {
-	uint8_t pad = (uint8_t)(-item->data_len & 3);
-	uint32_t crc;
+	put_le32(item->head + BHS_LEN, crc32c(0, item->head, BHS_LEN));
+	pdu_spoil(&d, PDU_SPOIL_HEADER, item->head + BHS_LEN);
+	item->head_len += 4;
+}
 
-	memset(item->tail, 0, pad);
-	item->tail_len = pad;
-	if (!d->data || item->data_len == 0)
-		return;
-	crc = crc32c(0, item->data, item->data_len);
+/* Over data and padding (RFC 7143 11.1). */
+static void add_data_digest(struct outq_item *item, struct pdu_digests d)
+{
+	uint8_t pad = item->tail_len;
+	uint32_t crc = crc32c(0, item->data, item->data_len);
+
 	put_le32(item->tail + pad, crc32c(crc, item->tail, pad));
-	pdu_spoil(d, PDU_SPOIL_DATA, item->tail + pad);
-	item->tail_len = pad + 4;
+	pdu_spoil(&d, PDU_SPOIL_DATA, item->tail + pad);
+	item->tail_len += 4;
 }
 
 void pdu_tx(struct outq_item *item, const struct bhs *b, const void *data,
@@ -41,14 +43,14 @@ void pdu_tx(struct outq_item *item, const struct bhs *b, const void *data,
 {
 	assert(len <= BHS_DATA_MAX && !item->queued);
 	bhs_encode(b, item->head);
-	put_be24(item->head + 5, len);
+	put_be32(item->head + 4, len); /* and TotalAHSLength, 0 */
 	item->head_len = BHS_LEN;
-	if (digests.header) {
-		put_le32(item->head + BHS_LEN, crc32c(0, item->head, BHS_LEN));
-		pdu_spoil(&digests, PDU_SPOIL_HEADER, item->head + BHS_LEN);
-		item->head_len += 4;
-	}
 	item->data = data;
 	item->data_len = len;
-	pdu_trailer(item, &digests);
+	memset(item->tail, 0, sizeof item->tail);
+	item->tail_len = (uint8_t)(-len & 3);
+	if (digests.header)
+		add_header_digest(item, digests);
+	if (digests.data && len > 0)
+		add_data_digest(item, digests);
 }

@@ -225,9 +225,10 @@ void session_send(struct task *t)
 	const struct path_cmd *cmd = t->cmd;
 	struct conn *c = t->conn;
 	struct session *s = c->session;
-	struct bhs b = bhs_make(OP_SCSI_CMD);
 	uint32_t now = 0;
+	struct bhs b;
 
+	bhs_init(&b, OP_SCSI_CMD);
 	memcpy(b.lun, s->config->lun, sizeof b.lun);
 	b.itt = t->itt;
 	b.cmd_sn = t->cmd_sn;

@@ -165,10 +165,11 @@ static void make_dataout(struct conn *c, struct task *t)
 {
 	struct burst *burst = &t->bursts[t->burst_at];
 	struct dataout *d = LIST_FIRST(&c->dataouts_free);
-	struct bhs b = bhs_make(OP_DATA_OUT);
 	uint32_t len =
 		least(burst->end - burst->offset, c->params.max_send_data);
+	struct bhs b;
 
+	bhs_init(&b, OP_DATA_OUT);
 	memcpy(b.lun, burst->lun, sizeof b.lun);
 	b.itt = t->itt;
 	b.ttt = burst->ttt;

@@ -9,6 +9,7 @@
 #ifndef UMPIO_BASE_INTAKE_H
 #define UMPIO_BASE_INTAKE_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -52,7 +53,13 @@ static inline const uint8_t *intake_data(const struct intake *in)
 	return in->stage + in->head;
 }
 
-void intake_consume(struct intake *in, size_t n);
+static inline void intake_consume(struct intake *in, size_t n)
+{
+	assert(n <= intake_len(in));
+	in->head += n;
+	if (in->head == in->tail)
+		in->head = in->tail = 0;
+}
 
 /* The next `len` bytes belong to `into` (NULL: they are thrown away): what is
  * staged of them is copied now, the rest comes directly. `into` must live until
