@@ -12,17 +12,17 @@
 
 #define STATUS_GOOD 0x00 /* SAM-5 5.3.1 */
 
-/* The command that a PDU speaks of; NULL, and the connection has failed. At
- * level 1 what has ended may be sent again, and a reset of the unit ends tasks
- * whose answers are under way on other connections: that is no breach. */
-static struct task *command_of(struct conn *c, const struct bhs *b)
+/* A PDU for a task that cannot have one: the connection fails. At level 1 what
+ * has ended may be sent again, and a reset of the unit ends tasks whose answers
+ * are under way on other connections: that is no breach. */
+static void refuse_task(
+	struct conn *c, const struct bhs *b, const struct task *t)
 {
-	struct task *t = task_find(&c->session->tasks, b->itt);
 	bool late = c->level > 0 || c->leg;
-	const char *wrong = NULL;
+	const char *wrong;
 
 	if (late && (!t || (t->kind == TASK_SCSI && (!t->cmd || t->ending))))
-		return NULL;
+		return;
 	if (!t)
 		wrong = "an unknown task";
 	else if (t->kind != TASK_SCSI)
@@ -31,11 +31,21 @@ static struct task *command_of(struct conn *c, const struct bhs *b)
 		wrong = "a task of another connection";
 	else if (!t->cmd || t->ending)
 		wrong = "a task that has ended";
-	else if (!t->sent)
+	else
 		wrong = "a task that it has not got";
-	if (!wrong)
-		return t;
 	conn_fail(c, -EPROTO, "%s for %s", bhs_op_name((uint8_t)b->op), wrong);
+}
+
+/* The command that a PDU speaks of; NULL when it is to be dropped, or when it
+ * is a breach, and then the connection has failed. */
+static struct task *command_of(struct conn *c, const struct bhs *b)
+{
+	struct task *t = task_find(&c->session->tasks, b->itt);
+
+	if (t && t->kind == TASK_SCSI && t->conn == c && t->cmd && !t->ending &&
+		t->sent)
+		return t;
+	refuse_task(c, b, t);
 	return NULL;
 }
 
@@ -72,18 +82,31 @@ static const char *misfit_later(const struct task *t, const struct bhs *b)
 	return NULL;
 }
 
+/* The next of a task that lacks nothing: level 1 has no question to it. */
+static bool is_due(const struct task *t, const struct bhs *b)
+{
+	return b->data_in.data_sn == t->data_sn && !t->repair;
+}
+
+/* Level 1: it came before, or belongs to what was asked for anew. */
+static bool is_useless(const struct task *t, const struct bhs *b)
+{
+	uint32_t sn = b->data_in.data_sn;
+
+	return repair_has(t, sn) || repair_is_far(t, sn) ||
+	       repair_is_stale(t, sn);
+}
+
 /* The task that a Data-In is for. NULL when it is to be dropped, or when it is
  * a breach, and then the connection has failed. */
 static struct task *data_task(struct conn *c, const struct bhs *b, uint32_t len)
 {
 	struct task *t = command_of(c, b);
-	uint32_t sn = b->data_in.data_sn;
 	const char *wrong;
 
 	if (!t)
 		return NULL;
-	if (c->level > 0 && (repair_has(t, sn) || repair_is_far(t, sn) ||
-				    repair_is_stale(t, sn)))
+	if (c->level > 0 && !is_due(t, b) && is_useless(t, b))
 		return NULL;
 	if (t->cmd->direction != PATH_DATA_IN)
 		wrong = "for a task that reads nothing";
@@ -102,6 +125,18 @@ void *task_in_place(struct conn *c, const struct bhs *b, uint32_t len)
 	struct task *t = data_task(c, b, len);
 
 	return t ? (uint8_t *)t->cmd->data + b->data_in.offset : NULL;
+}
+
+/* The task of a Data-In whose data is where task_in_place() said. It was
+ * checked then, and what was found is still so if the task is still there and
+ * this is still its next PDU. */
+static struct task *placed_task(struct conn *c, const struct bhs *b)
+{
+	struct task *t = task_find(&c->session->tasks, b->itt);
+
+	if (t && t->conn == c && t->cmd && !t->ending && is_due(t, b))
+		return t;
+	return data_task(c, b, b->data_len);
 }
 
 /* RFC 7143 11.4.5: do data and residual add up to what was asked for? */
@@ -147,12 +182,11 @@ void task_in_finish(struct conn *c, struct task *t, const struct ending *e)
 void task_in_data(
 	struct conn *c, const struct bhs *b, const uint8_t *data, uint32_t len)
 {
-	struct task *t = data_task(c, b, len);
+	struct task *t = data ? placed_task(c, b) : data_task(c, b, len);
 	const struct ending e = {.status = b->data_in.status,
 		.kind = b->data_in.residual_kind,
 		.residual = b->data_in.residual};
 
-	(void)data; /* it is in its place already */
 	if (!t)
 		return;
 	if (t->proof)
