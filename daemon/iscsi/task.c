@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 
 #define PLACE_BITS 16
 #define PLACE_MASK 0xffffu
+#define FRESH      offsetof(struct task, sent)
 
 _Static_assert(TASK_BLOCK *TASK_BLOCKS_MAX < PLACE_MASK,
 	"no tag is ever BHS_TAG_NONE");
@@ -91,21 +93,12 @@ struct task *task_get(struct task_table *table, enum task_kind kind)
 	if (kind == TASK_SCSI)
 		table->commands++;
 	itt = t->itt + (1u << PLACE_BITS);
-	/* `item` and `bursts` are written before they are read. */
+	/* What comes behind is written before it is read. */
+	memset((char *)t + FRESH, 0, offsetof(struct task, link) - FRESH);
 	t->itt = itt;
 	t->kind = (uint8_t)kind;
 	t->taken = true;
-	t->sent = t->held = t->ending = t->sending = t->aborted = false;
-	t->abort_queued = t->rebase = t->moving = false;
-	t->proof = 0;
-	t->repair = NULL;
-	t->retries = t->reassigns = 0;
-	t->conn = NULL;
-	t->cmd = NULL;
 	t->item.queued = false;
-	t->received = t->data_sn = 0;
-	t->burst_at = t->bursts_left = t->r2ts = 0;
-	LIST_INIT(&t->dataouts);
 	return t;
 }
 

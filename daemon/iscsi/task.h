@@ -60,6 +60,8 @@ struct task {
 	uint32_t itt;
 	uint8_t kind; /* enum task_kind */
 	bool taken;
+	/* What all that is done for a command looks at stands together. From
+	 * here to `link`, a fresh task has zeroes: */
 	bool sent;    /* the last byte of the command PDU has left */
 	bool held;    /* its tag stays taken until a TMF is answered */
 	bool ending;  /* answered; waits until a begun Data-Out is out */
@@ -67,36 +69,39 @@ struct task {
 	bool aborted; /* the owner has given it up, or its deadline has passed
 		       */
 	bool abort_queued; /* in session->tmf.waiting */
-	int abort_err;     /* why: -ETIMEDOUT, -ECANCELED */
-	uint32_t cmd_sn;
-	struct conn *conn;
-	struct path_cmd *cmd;  /* TASK_SCSI; NULL once it is done */
-	struct outq_item item; /* the command PDU */
-	uint32_t received;     /* bytes of Data-In, all before them too; of a
-				* write, bytes that were offered or asked for */
-	uint32_t data_sn;      /* next DataSN of Data-In, next R2TSN */
-	struct burst bursts[TASK_R2T_MAX + 1]; /* a ring, oldest first */
+	bool rebase;       /* its next R2TSN is what the target says */
+	bool moving;       /* in session->moving */
+	bool hushed;       /* the target takes no more data for it */
+	uint8_t retries;   /* of its command PDU */
+	uint8_t reassigns; /* TASK REASSIGNs sent for it */
 	uint8_t burst_at, bursts_left;
 	uint8_t r2ts; /* of them, solicited ones */
+	uint32_t cmd_sn;
+	uint32_t received; /* bytes of Data-In, all before them too; of a
+			    * write, bytes that were offered or asked for */
+	uint32_t data_sn;  /* next DataSN of Data-In, next R2TSN */
+	struct conn *conn;
+	struct path_cmd *cmd; /* TASK_SCSI; NULL once it is done */
 	struct dataout_list dataouts;
+	struct repair *repair; /* what it lacks; NULL: nothing */
+	uint64_t proof;        /* limit to be heard of after TASK REASSIGN, or
+				* 0; reassign.c */
+
+	TAILQ_ENTRY(task) link; /* free, or the session's active SCSI tasks */
+	struct outq_item item;  /* the command PDU */
+
 	/* Error recovery level 1 and above */
 	uint64_t since;   /* loop_now() of the last that it did; 0: ? */
-	uint64_t proof;   /* limit to be heard of after TASK REASSIGN, or
-			   * 0; reassign.c */
 	uint32_t segment; /* MaxRecvDataSegmentLength of ours by which its
 			   * Data-In are cut */
 	uint32_t acked_sn, acked_at; /* Data-In acknowledged: DataSN, bytes */
-	struct repair *repair;       /* what it lacks; NULL: nothing */
-	uint8_t retries;             /* of its command PDU */
-	uint8_t reassigns;           /* TASK REASSIGNs sent for it */
 	uint8_t verdict;   /* of reassign.c, when `proof` has passed */
-	bool hushed;       /* the target takes no more data for it */
-	bool rebase;       /* its next R2TSN is what the target says */
-	bool moving;       /* in session->moving */
-	uint32_t max_send; /* without `conn`: what that one could send */
 	uint16_t cid;      /* without `conn`: of the one it was lost with */
-	TAILQ_ENTRY(task) link; /* free, or the session's active SCSI tasks */
-	TAILQ_ENTRY(task) send_link;  /* conn->senders */
+	uint32_t max_send; /* without `conn`: what that one could send */
+
+	int abort_err;                         /* -ETIMEDOUT, -ECANCELED */
+	struct burst bursts[TASK_R2T_MAX + 1]; /* a ring, oldest first */
+	TAILQ_ENTRY(task) send_link;           /* conn->senders */
 	TAILQ_ENTRY(task) abort_link; /* the session's tasks to be aborted */
 	TAILQ_ENTRY(task) move_link;  /* those to be reassigned */
 };
