@@ -157,6 +157,15 @@ int conn_take_faults(struct conn *c);
 /* Steps the machine in conn_fsm.c. */
 void conn_event(struct conn *c, enum conn_event event);
 
+/* Level 1 and above: what a command's data begin with, also when it is sent
+ * once more. */
+static inline void task_in_begin(struct task *t, uint64_t now)
+{
+	t->since = now;
+	t->segment = t->conn->params.max_recv_data;
+	t->acked_sn = t->acked_at = 0;
+}
+
 /* conn_rx.c: the framer's side. */
 extern const struct pdu_rx_ops conn_rx_ops;
 

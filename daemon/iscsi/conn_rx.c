@@ -81,6 +81,21 @@ static void deliver(
 	dispatch[b->op].fn(c, b, data, len);
 }
 
+/* A status that is not simply the next: false when nothing is to be done for
+ * it. */
+static bool is_welcome(struct conn *c, const struct bhs *b, enum statsn_is is)
+{
+	switch (is) {
+	case STATSN_NEW:
+	case STATSN_GAP: return true;
+	case STATSN_AGAIN: return b->op == OP_DATA_IN || b->op == OP_SCSI_RSP;
+	case STATSN_OLD: return false;
+	case STATSN_FAR: break;
+	}
+	conn_fail(c, -EPROTO, "too many a status was lost (StatSN)");
+	return false;
+}
+
 /* Level 1 and above: what is missing is asked for, and not acknowledged before
  * it has come (RFC 7143 7.9). */
 static void deliver_counted(
@@ -97,13 +112,8 @@ static void deliver_counted(
 		return;
 	}
 	is = statsn_take(&c->stat, b->stat_sn);
-	if (is == STATSN_OLD || (is == STATSN_AGAIN && b->op != OP_DATA_IN &&
-					b->op != OP_SCSI_RSP))
+	if (is != STATSN_NEW && !is_welcome(c, b, is))
 		return;
-	if (is == STATSN_FAR) {
-		conn_fail(c, -EPROTO, "too many a status was lost (StatSN)");
-		return;
-	}
 	if (is == STATSN_GAP)
 		snack_status(c, next);
 	c->hold = is == STATSN_AGAIN;

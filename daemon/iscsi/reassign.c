@@ -106,10 +106,11 @@ static void begin(struct session *s, struct leg *leg, struct task *request,
 	rewind_task(t);
 	t->conn = leg->conn;
 	t->conn->load++;
-	t->reassigns++;
+	if (t->reassigns < UINT8_MAX)
+		t->reassigns++;
 	t->proof = UINT64_MAX;
 	t->verdict = GONE;
-	task_in_begin(t);
+	task_in_begin(t, loop_now(s->loop));
 	task_in_acked(t); /* by ExpDataSN */
 	send_request(s, leg->conn, request, t);
 }

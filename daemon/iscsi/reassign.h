@@ -34,7 +34,7 @@ void reassign_next(struct session *s);
 /* A Task Management Response; false when it is not one of ours. */
 bool reassign_response(struct conn *c, const struct bhs *b);
 
-/* The task has ended. */
+/* A task that was once to be reassigned has ended. */
 void reassign_forget(struct session *s, struct task *t);
 
 /* The leg's connection is gone, and with it the request under way. */

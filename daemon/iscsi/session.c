@@ -141,7 +141,7 @@ static struct path_cmd *release(struct session *s, struct task *t)
 
 	TAILQ_REMOVE(&s->active, t, link);
 	tmf_forget(s, t);
-	if (s->managed)
+	if (t->moving || t->reassigns > 0)
 		reassign_forget(s, t);
 	if (t->conn)
 		let_go_of_conn(s, t);
@@ -241,7 +241,7 @@ void session_send(struct task *t)
 	if (b.scsi_cmd.write)
 		now = task_out_begin(t, &b);
 	if (c->level > 0)
-		task_in_begin(t);
+		task_in_begin(t, loop_now(s->loop));
 	t->item.done = command_done;
 	pdu_tx(&t->item, &b, cmd->data, now, c->digests);
 	outq_push(&c->out, &t->item);

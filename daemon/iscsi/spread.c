@@ -22,9 +22,11 @@ static bool may_take(const struct leg *leg)
 
 static struct conn *round_robin(struct session *s)
 {
-	for (unsigned i = 1; i <= s->nlegs; i++) {
-		unsigned at = (s->spread_at + i) % s->nlegs;
+	unsigned at = s->spread_at;
 
+	for (unsigned i = 0; i < s->nlegs; i++) {
+		if (++at >= s->nlegs)
+			at = 0;
 		if (!may_take(&s->legs[at]))
 			continue;
 		s->spread_at = at;
@@ -48,6 +50,8 @@ static struct conn *least_queue(struct session *s)
 
 struct conn *leg_pick(struct session *s)
 {
+	if (s->nlegs == 1)
+		return may_take(&s->legs[0]) ? s->legs[0].conn : NULL;
 	if (s->config->spread == ISCSI_SPREAD_LEAST_QUEUE)
 		return least_queue(s);
 	return round_robin(s);

@@ -25,7 +25,7 @@ void statsn_init(struct statsn *w, uint32_t exp)
 	w->exp = w->next = exp;
 }
 
-enum statsn_is statsn_take(struct statsn *w, uint32_t sn)
+enum statsn_is statsn_take_other(struct statsn *w, uint32_t sn)
 {
 	bool gap = sn_gt(sn, w->next);
 
@@ -40,7 +40,7 @@ enum statsn_is statsn_take(struct statsn *w, uint32_t sn)
 	return gap ? STATSN_GAP : STATSN_NEW;
 }
 
-void statsn_settle(struct statsn *w, uint32_t sn)
+void statsn_settle_other(struct statsn *w, uint32_t sn)
 {
 	if (sn_lt(sn, w->exp) || sn - w->exp >= STATSN_WINDOW)
 		return;

@@ -36,11 +36,30 @@ enum statsn_is {
 
 void statsn_init(struct statsn *w, uint32_t exp);
 
+/* The two below when there are others that are not settled. */
+enum statsn_is statsn_take_other(struct statsn *w, uint32_t sn);
+void statsn_settle_other(struct statsn *w, uint32_t sn);
+
 /* A status has come. A new one is to be settled, now or later. */
-enum statsn_is statsn_take(struct statsn *w, uint32_t sn);
+static inline enum statsn_is statsn_take(struct statsn *w, uint32_t sn)
+{
+	if (sn != w->exp || sn != w->next)
+		return statsn_take_other(w, sn);
+	w->came[sn % STATSN_WINDOW / 64] |= 1ull << sn % 64;
+	w->next++;
+	return STATSN_NEW;
+}
 
 /* A status that has come may be acknowledged. */
-void statsn_settle(struct statsn *w, uint32_t sn);
+static inline void statsn_settle(struct statsn *w, uint32_t sn)
+{
+	if (sn != w->exp || sn + 1 != w->next) {
+		statsn_settle_other(w, sn);
+		return;
+	}
+	w->came[sn % STATSN_WINDOW / 64] &= ~(1ull << sn % 64);
+	w->exp++;
+}
 
 /* The target shows that `sn` is its next one. True when one is missing that was
  * not known to be. */

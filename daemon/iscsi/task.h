@@ -145,10 +145,6 @@ struct task *task_find(struct task_table *table, uint32_t itt);
  * Data-In and SCSI Response (task_in.c; RFC 7143 11.4, 11.7). A breach fails
  * the connection.
  */
-/* Level 1 and above: what a command's data begin with, also when it is sent
- * once more. */
-void task_in_begin(struct task *t);
-
 /* Data-In up to here is acknowledged: never asked for again. */
 void task_in_acked(struct task *t);
 

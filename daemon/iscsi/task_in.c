@@ -49,13 +49,6 @@ static struct task *command_of(struct conn *c, const struct bhs *b)
 	return NULL;
 }
 
-void task_in_begin(struct task *t)
-{
-	t->since = loop_now(t->conn->session->loop);
-	t->segment = t->conn->params.max_recv_data;
-	t->acked_sn = t->acked_at = 0;
-}
-
 void task_in_acked(struct task *t)
 {
 	t->acked_sn = t->data_sn;
