@@ -65,11 +65,17 @@ static const struct row {
 	{"read-4k-64-service-time", SMALL_R, 64, {0}, "service-time"},
 	{"read-4k-64-latency", SMALL_R, 64, {0}, "latency"},
 	{"read-4k-64-weighted", SMALL_R, 64, {0}, "weighted"},
-	{"read-4k-level-2", SMALL_R, 1, {.level2 = true}, NULL},
+	{"read-4k-level-1", SMALL_R, 1, {.level = 1}, NULL},
+	{"read-4k-level-2", SMALL_R, 1, {.level = 2}, NULL},
+	{"read-4k-4-connections", SMALL_R, 1, {.level = 2, .connections = 4},
+		NULL},
 	{"read-4k-digests", SMALL_R, 1, {.digests = true}, NULL},
 	{"write-4k", SMALL_W, 1, {0}, NULL},
 	{"write-4k-2-paths", SMALL_W, 2, {0}, NULL},
-	{"write-4k-level-2", SMALL_W, 1, {.level2 = true}, NULL},
+	{"write-4k-level-1", SMALL_W, 1, {.level = 1}, NULL},
+	{"write-4k-level-2", SMALL_W, 1, {.level = 2}, NULL},
+	{"write-4k-4-connections", SMALL_W, 1, {.level = 2, .connections = 4},
+		NULL},
 	{"read-1m", LARGE_R, 1, {0}, NULL},
 	{"read-1m-digests", LARGE_R, 1, {.digests = true}, NULL},
 	{"write-1m", LARGE_W, 1, {0}, NULL},
@@ -79,6 +85,7 @@ static const struct row {
 static struct {
 	struct loop *loop;
 	struct lean_target *target;
+	struct path *path; /* the last one */
 	struct mpdev *dev;
 	struct nbds_server *server;
 	struct lean_client *client;
@@ -127,11 +134,13 @@ static void on_removed(void *arg)
 
 static bool is_up(void *arg)
 {
+	const struct row *row = arg;
 	struct mpdev_snapshot s;
+	struct path_facts f;
 
-	(void)arg;
 	mpdev_snapshot(B.dev, &s);
-	return s.state == MPDEV_UP;
+	path_facts(B.path, &f);
+	return s.state == MPDEV_UP && f.connections >= row->target.connections;
 }
 
 static bool is_idle(void *arg)
@@ -152,16 +161,15 @@ static bool is_drained(void *arg)
 	return B.drained;
 }
 
-static void wait_until(t_predicate *is_so, const char *what)
+static void wait_until(t_predicate *is_so, void *arg, const char *what)
 {
-	if (!t_loop_run_until(B.loop, is_so, NULL, 3600 * NS_PER_S))
+	if (!t_loop_run_until(B.loop, is_so, arg, 3600 * NS_PER_S))
 		die(what);
 }
 
 static void add_path(const struct row *row, unsigned n)
 {
 	struct iscsi_config config;
-	struct path *path;
 
 	iscsi_config_init(&config);
 	config.initiator_name = "iqn.2026-01.org.example:bench";
@@ -172,9 +180,11 @@ static void add_path(const struct row *row, unsigned n)
 	config.portals[0].port = 3260;
 	config.isid[0] = 0x80;
 	config.isid[5] = (uint8_t)(n + 1);
-	config.offer.error_recovery_level = row->target.level2 ? 2 : 0;
-	path = iscsi_path_new(B.loop, &config);
-	if (!path || mpdev_add_path(B.dev, path, NULL) < 0)
+	config.offer.error_recovery_level = row->target.level;
+	if (row->target.connections > 1)
+		config.offer.max_connections = row->target.connections;
+	B.path = iscsi_path_new(B.loop, &config);
+	if (!B.path || mpdev_add_path(B.dev, B.path, NULL) < 0)
 		die("no path");
 }
 
@@ -197,20 +207,20 @@ static void set_up(const struct row *row)
 		die("no memory");
 	for (unsigned n = 0; n < row->paths; n++)
 		add_path(row, n);
-	wait_until(is_up, "the paths do not come up");
+	wait_until(is_up, (void *)(uintptr_t)row, "the paths do not come up");
 	nbds_export_add(B.server, "d0", mpdev_blkdev(B.dev), NULL);
 	B.client = lean_client_new(B.loop, &at, &row->job);
 	lean_client_run(B.client, WARM_UP * row->job.depth);
-	wait_until(is_idle, "no answer");
+	wait_until(is_idle, NULL, "no answer");
 }
 
 static void tear_down(void)
 {
 	lean_client_free(B.client);
 	nbds_export_remove(B.server, "d0", true, on_removed, NULL);
-	wait_until(is_removed, "the export does not go away");
+	wait_until(is_removed, NULL, "the export does not go away");
 	mpdev_drain(B.dev, true);
-	wait_until(is_drained, "the paths do not go away");
+	wait_until(is_drained, NULL, "the paths do not go away");
 	mpdev_free(B.dev);
 	nbds_server_free(B.server);
 	lean_target_free(B.target);
@@ -233,7 +243,7 @@ static void run(const struct row *row, uint64_t count)
 	set_up(row);
 	before = clock_ns();
 	lean_client_run(B.client, count);
-	wait_until(is_idle, "no answer");
+	wait_until(is_idle, NULL, "no answer");
 	printf("%llu %llu\n", (unsigned long long)count,
 		(unsigned long long)(clock_ns() - before));
 	tear_down();

@@ -264,6 +264,9 @@ static void command(struct lean_conn *c, const uint8_t *bhs,
 		answer_other(c, bhs, data, len);
 }
 
+static const char *const digits[] = {
+	"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
+
 /*
  * Login: whatever is offered is answered from one table (RFC 7143 13)
  */
@@ -271,7 +274,6 @@ static const char *answer_to(const struct lean_target *t, const char *key)
 {
 	static const char *const table[][2] = {
 		{"AuthMethod", "None"},
-		{"MaxConnections", "1"},
 		{"InitialR2T", "Yes"},
 		{"ImmediateData", "Yes"},
 		{"MaxBurstLength", "1048576"},
@@ -286,7 +288,9 @@ static const char *answer_to(const struct lean_target *t, const char *key)
 	if (strcmp(key, "HeaderDigest") == 0 || strcmp(key, "DataDigest") == 0)
 		return t->options.digests ? "CRC32C" : "None";
 	if (strcmp(key, "ErrorRecoveryLevel") == 0)
-		return t->options.level2 ? "2" : "0";
+		return digits[t->options.level % 10];
+	if (strcmp(key, "MaxConnections") == 0)
+		return digits[t->options.connections % 10];
 	for (unsigned i = 0; i < sizeof table / sizeof table[0]; i++)
 		if (strcmp(table[i][0], key) == 0)
 			return table[i][1];
@@ -474,6 +478,8 @@ struct lean_target *lean_target_new(struct loop *loop, const struct addr *at,
 		return NULL;
 	t->loop = loop;
 	t->options = *options;
+	if (t->options.connections == 0)
+		t->options.connections = 1;
 	LIST_INIT(&t->conns);
 	t->pattern = calloc(1, SEGMENT);
 	t->lun = t_lun_new(&lun);

@@ -10,14 +10,16 @@
 #define TESTS_BENCH_LEAN_TARGET_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct addr;
 struct loop;
 struct lean_target;
 
 struct lean_options {
-	bool digests; /* header and data: CRC32C */
-	bool level2;  /* ErrorRecoveryLevel 2 */
+	bool digests;         /* header and data: CRC32C */
+	uint8_t level;        /* ErrorRecoveryLevel */
+	unsigned connections; /* of a session, 1 to 9; 0: 1 */
 };
 
 /* Listens at `at`. NULL without memory. */
