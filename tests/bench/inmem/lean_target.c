@@ -264,13 +264,20 @@ static void command(struct lean_conn *c, const uint8_t *bhs,
 		answer_other(c, bhs, data, len);
 }
 
-static const char *const digits[] = {
-	"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
-
 /*
  * Login: whatever is offered is answered from one table (RFC 7143 13)
  */
-static const char *answer_to(const struct lean_target *t, const char *key)
+static const char *lesser(const char *offered, unsigned ours)
+{
+	static const char *const digits[] = {
+		"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
+	unsigned theirs = (unsigned)atoi(offered);
+
+	return digits[(theirs < ours ? theirs : ours) % 10];
+}
+
+static const char *answer_to(
+	const struct lean_target *t, const char *key, const char *offered)
 {
 	static const char *const table[][2] = {
 		{"AuthMethod", "None"},
@@ -288,9 +295,9 @@ static const char *answer_to(const struct lean_target *t, const char *key)
 	if (strcmp(key, "HeaderDigest") == 0 || strcmp(key, "DataDigest") == 0)
 		return t->options.digests ? "CRC32C" : "None";
 	if (strcmp(key, "ErrorRecoveryLevel") == 0)
-		return digits[t->options.level % 10];
+		return lesser(offered, t->options.level);
 	if (strcmp(key, "MaxConnections") == 0)
-		return digits[t->options.connections % 10];
+		return lesser(offered, t->options.connections);
 	for (unsigned i = 0; i < sizeof table / sizeof table[0]; i++)
 		if (strcmp(table[i][0], key) == 0)
 			return table[i][1];
@@ -318,7 +325,7 @@ static uint32_t negotiate(const struct lean_target *t, const char *text,
 		snprintf(key, sizeof key, "%.*s", (int)n, text + i);
 		if (!n || is_declared(key))
 			continue;
-		answer = answer_to(t, key);
+		answer = answer_to(t, key, text + i + n + 1);
 		at += (uint32_t)snprintf(reply + at, size - at, "%s=%s", key,
 			      answer ? answer : "NotUnderstood") +
 		      1;
@@ -470,7 +477,7 @@ struct lean_target *lean_target_new(struct loop *loop, const struct addr *at,
 	const struct lean_options *options)
 {
 	const struct t_lun_options lun = {
-		.blocks = 1u << 16, .naa = {0x60, 0x01, 0x40, 0x5a}};
+		.blocks = 1u << 20, .naa = {0x60, 0x01, 0x40, 0x5a}};
 	struct lean_target *t = calloc(1, sizeof *t);
 	int err;
 
