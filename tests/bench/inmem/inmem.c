@@ -77,6 +77,7 @@ static const struct row {
 	{"write-4k-4-connections", SMALL_W, 1, {.level = 2, .connections = 4},
 		NULL},
 	{"read-1m", LARGE_R, 1, {0}, NULL},
+	{"read-1m-shifted", LARGE_R, 1, {.shifted = true}, NULL},
 	{"read-1m-digests", LARGE_R, 1, {.digests = true}, NULL},
 	{"write-1m", LARGE_W, 1, {0}, NULL},
 	{"write-1m-digests", LARGE_W, 1, {.digests = true}, NULL},

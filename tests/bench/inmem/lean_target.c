@@ -111,6 +111,10 @@ static void pdu_send(
 	put_be32(bhs + 32, c->cmd_sn + WINDOW);
 	put_be24(bhs + 5, len);
 	p->item.head_len = T_BHS_LEN;
+	if (c->target->options.shifted && len == SEGMENT) {
+		bhs[4] = 1;
+		p->item.head_len += 4;
+	}
 	p->item.data = data;
 	p->item.data_len = len;
 	p->item.tail_len = pad;

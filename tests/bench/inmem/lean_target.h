@@ -17,6 +17,7 @@ struct loop;
 struct lean_target;
 
 struct lean_options {
+	bool shifted;         /* large Data-In have an AHS of 4 bytes */
 	bool digests;         /* header and data: CRC32C */
 	uint8_t level;        /* ErrorRecoveryLevel */
 	unsigned connections; /* of a session, 1 to 9; 0: 1 */
