@@ -98,8 +98,9 @@ void legs_fini(struct session *s);
 void leg_post(struct leg *leg, enum leg_event event);
 void leg_event(struct leg *leg, enum leg_event event);
 
-/* The connection that takes the next command; NULL when none can. */
-struct conn *leg_pick(struct session *s);
+/* The connection that takes the next command, which has `len` bytes of data;
+ * NULL when none can. */
+struct conn *leg_pick(struct session *s, uint32_t len);
 
 /* One that may carry on tasks that were lost with another one: like a
  * connection that may send `max_send` bytes in a PDU, if there is one. */

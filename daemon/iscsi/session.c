@@ -262,13 +262,13 @@ static void send_command(
 
 /* The connection for the next command; NULL when there is none. Not once the
  * target has asked for a logout (RFC 7143 11.9.1). */
-static struct conn *ready(struct session *s)
+static struct conn *ready(struct session *s, const struct path_cmd *cmd)
 {
 	if ((s->state != SESSION_UP && s->state != SESSION_DRAINING) ||
 		!window_is_open(&s->window))
 		return NULL;
 	if (s->managed)
-		return leg_pick(s);
+		return leg_pick(s, cmd->len);
 	return conn_takes_commands(s->conn) ? s->conn : NULL;
 }
 
@@ -285,7 +285,7 @@ void session_submit(struct session *s, struct path_cmd *cmd)
 	}
 	session_watch(s);
 	if (TAILQ_EMPTY(&s->waiting))
-		c = ready(s);
+		c = ready(s, cmd);
 	if (c)
 		t = task_get(&s->tasks, TASK_SCSI);
 	if (t) {
@@ -333,7 +333,7 @@ void session_kick(struct session *s)
 	if (s->state != SESSION_UP && s->state != SESSION_DRAINING)
 		return;
 	grow(s);
-	while ((cmd = TAILQ_FIRST(&s->waiting)) && (c = ready(s))) {
+	while ((cmd = TAILQ_FIRST(&s->waiting)) && (c = ready(s, cmd))) {
 		t = task_get(&s->tasks, TASK_SCSI);
 		if (!t)
 			break;

@@ -126,7 +126,8 @@ struct session {
 	unsigned nlegs;
 	struct loop_task legs_work;
 	uint16_t next_cid;
-	unsigned spread_at; /* spread.c */
+	unsigned spread_at;    /* spread.c: the leg that had the last command */
+	uint64_t spread_bytes; /* of data, since it is that leg's turn */
 	unsigned level_max; /* the most that is offered; a step that the target
 			     * refused is not asked of it again */
 	bool no_sha256;

@@ -13,6 +13,7 @@
 #include "session.h"
 
 #define QUEUE_BYTES (256u << 10)
+#define BATCH_BYTES (32u << 10) /* of data, for one turn of a connection */
 
 static bool may_take(const struct leg *leg)
 {
@@ -20,10 +21,24 @@ static bool may_take(const struct leg *leg)
 	       leg->conn->out.bytes < QUEUE_BYTES;
 }
 
-static struct conn *round_robin(struct session *s)
+/* What gathers in a turn of the loop leaves with one system call, and is often
+ * answered with one, so small commands do not go round one by one. */
+static bool goes_along(struct session *s, uint32_t len)
+{
+	struct leg *leg = &s->legs[s->spread_at];
+
+	s->spread_bytes += len;
+	return s->spread_at < s->nlegs && s->spread_bytes <= BATCH_BYTES &&
+	       may_take(leg) && !outq_is_empty(&leg->conn->out);
+}
+
+static struct conn *round_robin(struct session *s, uint32_t len)
 {
 	unsigned at = s->spread_at;
 
+	if (goes_along(s, len))
+		return s->legs[at].conn;
+	s->spread_bytes = len;
 	for (unsigned i = 0; i < s->nlegs; i++) {
 		if (++at >= s->nlegs)
 			at = 0;
@@ -48,11 +63,11 @@ static struct conn *least_queue(struct session *s)
 	return best;
 }
 
-struct conn *leg_pick(struct session *s)
+struct conn *leg_pick(struct session *s, uint32_t len)
 {
 	if (s->nlegs == 1)
 		return may_take(&s->legs[0]) ? s->legs[0].conn : NULL;
 	if (s->config->spread == ISCSI_SPREAD_LEAST_QUEUE)
 		return least_queue(s);
-	return round_robin(s);
+	return round_robin(s, len);
 }
