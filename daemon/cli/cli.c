@@ -4,6 +4,7 @@
 #include <json-c/json.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <umpio/control.h>
 
 #include "commands.h"
@@ -67,13 +68,14 @@ void cli_add(struct json_object *object, const char *member, const char *text)
 int cli_print_json(struct json_object *object)
 {
 	size_t len;
-	const char *text = control_line(object, &len);
+	char *text = control_line(object, &len);
 
 	if (!text) {
 		fputs("umpio: out of memory\n", stderr);
 		return CLI_FAILED;
 	}
 	puts(text);
+	free(text);
 	return CLI_DONE;
 }
 

@@ -99,14 +99,13 @@ static int send_all(const struct asking *a, const char *text, size_t len)
 static int send_request(const struct asking *a, struct json_object *request)
 {
 	size_t len;
-	const char *text = control_line(request, &len);
+	char *text = control_line(request, &len);
 	if (!text)
 		return -ENOMEM;
-	if (len >= CONTROL_LINE_MAX)
-		return -EMSGSIZE;
-	int err = send_all(a, text, len);
+	int err = len >= CONTROL_LINE_MAX ? -EMSGSIZE : send_all(a, text, len);
 	if (!err)
 		err = send_all(a, "\n", 1);
+	free(text);
 	/* A server that has no place for us says so and closes: read that. */
 	return err == -EPIPE || err == -ECONNRESET ? 0 : err;
 }

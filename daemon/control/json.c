@@ -4,6 +4,8 @@
 #include <json-c/json.h>
 #include <json-c/json_visit.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What is at objects and arrays that lack something. */
@@ -128,27 +130,145 @@ struct json_object *json_line_parse(
 	return NULL;
 }
 
-/* json-c leaves out of a text what it finds no memory for: text is good when it
- * reads back as what it is of. */
-const char *control_line(struct json_object *o, size_t *len)
-{
-	struct json_tokener *tok;
-	struct json_object *again;
-	const char *text = NULL;
+/* A text that grows. */
+struct text {
+	char *at;
+	size_t len, room;
+	bool lost; /* memory was missing */
+};
 
-	if (control_whole(o))
-		text = json_object_to_json_string_length(o,
-			JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
-			len);
-	tok = text ? json_tokener_new_ex(CONTROL_DEPTH_MAX) : NULL;
-	if (!tok)
+static void put(struct text *t, const char *bytes, size_t n)
+{
+	size_t room = t->room ? t->room : 1024;
+	char *at;
+
+	while (room - t->len < n + 1)
+		room *= 2;
+	if (room > t->room && !t->lost) {
+		at = realloc(t->at, room);
+		t->lost = !at;
+		t->at = at ? at : t->at;
+		t->room = at ? room : t->room;
+	}
+	if (t->lost)
+		return;
+	memcpy(t->at + t->len, bytes, n);
+	t->len += n;
+	t->at[t->len] = '\0';
+}
+
+static bool is_plain(char c)
+{
+	return (unsigned char)c >= ' ' && c != '"' && c != '\\';
+}
+
+static void put_escape(struct text *t, char c)
+{
+	static const char shorts[] = "\b\f\n\r\t\"\\", letters[] = "bfnrt\"\\";
+	const char *found = c ? strchr(shorts, c) : NULL;
+	char escape[8];
+
+	if (found)
+		snprintf(
+			escape, sizeof escape, "\\%c", letters[found - shorts]);
+	else
+		snprintf(escape, sizeof escape, "\\u%04x", (unsigned char)c);
+	put(t, escape, strlen(escape));
+}
+
+static void put_text(struct text *t, const char *s, size_t n)
+{
+	size_t from = 0;
+
+	put(t, "\"", 1);
+	for (size_t i = 0; i < n; i++) {
+		if (is_plain(s[i]))
+			continue;
+		put(t, s + from, i - from);
+		put_escape(t, s[i]);
+		from = i + 1;
+	}
+	put(t, s + from, n - from);
+	put(t, "\"", 1);
+}
+
+static void put_number(struct text *t, struct json_object *o)
+{
+	int64_t n = json_object_get_int64(o);
+	char text[32];
+
+	if (json_object_is_type(o, json_type_double))
+		snprintf(text, sizeof text, "%.17g", json_object_get_double(o));
+	else if (n == INT64_MAX)
+		snprintf(text, sizeof text, "%ju",
+			(uintmax_t)json_object_get_uint64(o));
+	else
+		snprintf(text, sizeof text, "%jd", (intmax_t)n);
+	put(t, text, strlen(text));
+}
+
+static void put_value(struct text *t, struct json_object *o)
+{
+	switch (json_object_get_type(o)) {
+	case json_type_null: put(t, "null", 4); break;
+	case json_type_boolean:
+		if (json_object_get_boolean(o))
+			put(t, "true", 4);
+		else
+			put(t, "false", 5);
+		break;
+	case json_type_string:
+		put_text(t, json_object_get_string(o),
+			(size_t)json_object_get_string_len(o));
+		break;
+	case json_type_int:
+	case json_type_double: put_number(t, o); break;
+	default: break; /* put_visited() */
+	}
+}
+
+/* What stands before and behind a value; those that hold others are visited
+ * twice. */
+static int put_visited(struct json_object *o, int flags,
+	struct json_object *parent, const char *key, size_t *index, void *arg)
+{
+	const bool array = json_object_is_type(o, json_type_array);
+	const bool holds = array || json_object_is_type(o, json_type_object);
+	struct text *t = arg;
+
+	if (flags & JSON_C_VISIT_SECOND) {
+		put(t, array ? "]" : "}", 1);
+		return JSON_C_VISIT_RETURN_CONTINUE;
+	}
+	if (parent && t->len > 0 && !t->lost &&
+		!strchr("[{", t->at[t->len - 1]))
+		put(t, ",", 1);
+	(void)index;
+	if (key) {
+		put_text(t, key, strlen(key));
+		put(t, ":", 1);
+	}
+	if (holds)
+		put(t, array ? "[" : "{", 1);
+	else
+		put_value(t, o);
+	return JSON_C_VISIT_RETURN_CONTINUE;
+}
+
+/* json-c's own leaves out of a text what it finds no memory for. */
+char *control_line(struct json_object *o, size_t *len)
+{
+	struct text t = {0};
+
+	if (!control_whole(o))
 		return NULL;
-	again = json_tokener_parse_ex(tok, text, (int)*len);
-	json_tokener_free(tok);
-	if (!again || !json_object_equal(o, again))
-		text = NULL;
-	json_object_put(again);
-	return text;
+	json_c_visit(o, 0, put_visited, &t);
+	if (t.lost) {
+		free(t.at);
+		return NULL;
+	}
+	*len = t.len;
+	return t.at;
 }
 
 struct json_object *json_error(enum control_code code, const char *text)

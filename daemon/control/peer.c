@@ -25,9 +25,9 @@ struct peer {
 	struct loop_task step;
 	struct loop_timer *send_timer;
 	struct control_call *call; /* the request under way; NULL: none */
-	struct json_object *reply; /* whose text may be what is sent */
-	const char *out;           /* the text */
-	size_t out_len, out_sent;  /* with the newline */
+	char *text;      /* of a reply that is being sent; NULL: a constant */
+	const char *out; /* what is sent */
+	size_t out_len, out_sent; /* with the newline */
 	size_t in_len;
 	bool replying;  /* a reply is being sent */
 	bool full_told; /* the line was too long: the reply is the last one */
@@ -54,7 +54,9 @@ static void peer_reply(void *owner, struct json_object *reply)
 	struct peer *c = owner;
 	size_t len = 0;
 	c->call = NULL;
-	c->out = control_line(reply, &len);
+	c->text = control_line(reply, &len);
+	c->out = c->text;
+	json_object_put(reply);
 	if (!c->out) {
 		c->out = short_of_memory;
 		len = strlen(short_of_memory);
@@ -62,7 +64,6 @@ static void peer_reply(void *owner, struct json_object *reply)
 		c->out = too_large;
 		len = strlen(too_large);
 	}
-	c->reply = reply;
 	c->replying = true;
 	c->out_len = len + 1;
 	c->out_sent = 0;
@@ -216,8 +217,8 @@ static void peer_tx_commit(void *engine, size_t n)
 	if (c->out_sent < c->out_len)
 		return;
 	loop_timer_stop(c->send_timer);
-	json_object_put(c->reply);
-	c->reply = NULL;
+	free(c->text);
+	c->text = NULL;
 	c->replying = false;
 	post_step(c);
 }
@@ -286,6 +287,6 @@ void peer_free(struct peer *c)
 	loop_unpost(c->loop, &c->step);
 	loop_timer_free(c->send_timer);
 	pump_free(c->pump, false);
-	json_object_put(c->reply);
+	free(c->text);
 	free(c);
 }

@@ -80,8 +80,8 @@ struct json_object *control_append(
 	struct json_object *to, struct json_object *value);
 /* False: `o`, or something in it, is missing for want of memory. */
 bool control_whole(struct json_object *o);
-/* The text of `o`, `*len` bytes without a newline; it lives until `o` changes
- * or goes. NULL when memory is short, or `o` is not whole. */
-const char *control_line(struct json_object *o, size_t *len);
+/* The text of `o`, `*len` bytes without a newline, which the caller frees. NULL
+ * when memory is short, or `o` is not whole. */
+char *control_line(struct json_object *o, size_t *len);
 
 #endif

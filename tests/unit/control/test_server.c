@@ -311,8 +311,10 @@ Test(control, builders_go_on_without_memory)
 	size_t len;
 	control_add_null(o, "nothing");
 	cr_expect(control_whole(o));
-	cr_expect_str_eq(control_line(o, &len), "{\"nothing\":null}");
-	cr_expect_eq(len, strlen("{\"nothing\":null}"));
+	char *line = control_line(o, &len);
+	cr_expect_str_eq(line, "{\"nothing\":null}");
+	cr_expect_eq(len, strlen(line));
+	free(line);
 	cr_expect_null(control_add(NULL, "a", json_object_new_int(1)));
 	cr_expect_null(control_append(NULL, json_object_new_int(1)));
 	cr_expect_null(control_add(o, "a", NULL));
@@ -320,6 +322,22 @@ Test(control, builders_go_on_without_memory)
 	cr_expect_not(control_whole(NULL));
 	cr_expect_null(control_line(o, &len));
 	cr_expect_null(control_ask(path, o, 1000, why, sizeof why));
+	json_object_put(o);
+}
+
+Test(control, line_reads_back)
+{
+	static const char text[] =
+		"{\"a\":[[],{},[1,-2],\"\",true,false,null],\"b\":{\"c\":"
+		"18446744073709551615,\"d\":9223372036854775807,\"e\":0.5},"
+		"\"\\\"\\\\/"
+		"\\n\\t\\r\\b\\f\":\"\\u0001\\u0000\\u001f\303\244,[{\"}";
+	struct json_object *o = json_tokener_parse(text);
+	size_t len;
+	char *line = control_line(o, &len);
+	cr_expect_str_eq(line, text);
+	cr_expect_eq(len, strlen(text));
+	free(line);
 	json_object_put(o);
 }
 
