@@ -248,13 +248,16 @@ void api_pr(void *arg, struct control_call *call, struct json_object *request)
 	dev = call_device(arg, call, request);
 	if (!dev)
 		return;
+	/* What is needed to answer is there before anything is done. */
 	p = calloc(1, sizeof *p);
-	if (!p) {
+	if (p)
+		p->reply = json_object_new_object();
+	if (!p || !p->reply) {
+		free(p);
 		control_fail(call, CONTROL_FAILED, "out of memory");
 		return;
 	}
 	p->unit = (struct unit_pr){.pr = pr, .take = take, .done = done};
 	p->call = call;
-	p->reply = json_object_new_object();
 	unit_pr(dev->unit, &p->unit);
 }
