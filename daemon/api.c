@@ -241,6 +241,7 @@ static void run_set(
 	struct device *dev = call_device(arg, call, request);
 	struct json_object *values = NULL;
 	char why[512];
+	int err;
 
 	if (!dev)
 		return;
@@ -248,9 +249,10 @@ static void run_set(
 	if (dev->state == DEVICE_CLOSING)
 		control_fail(call, CONTROL_FAILED,
 			"device %s is being detached", dev->plan->name);
-	else if (device_set(dev, values, why, sizeof why) < 0)
-		control_fail(
-			call, CONTROL_USAGE, "%s; nothing was changed", why);
+	else if ((err = device_set(dev, values, why, sizeof why)) < 0)
+		control_fail(call,
+			err == -EINVAL ? CONTROL_USAGE : CONTROL_FAILED, "%s%s",
+			why, err == -EAGAIN ? "" : "; nothing was changed");
 	else
 		control_reply(call, json_object_new_object());
 }
@@ -266,8 +268,8 @@ static void run_reload(
 	(void)request;
 	if (err < 0)
 		control_fail(call,
-			err == -EINVAL ? CONTROL_USAGE : CONTROL_FAILED,
-			"%s; nothing was changed", why);
+			err == -EINVAL ? CONTROL_USAGE : CONTROL_FAILED, "%s",
+			why);
 	else
 		control_reply(call, json_object_new_object());
 }

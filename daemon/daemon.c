@@ -123,7 +123,7 @@ static void on_hangup(void *arg)
 	if (!d->file)
 		log_info("SIGHUP: there is no configuration file to reload");
 	else if (daemon_reload(d, why, sizeof why) < 0)
-		log_error("reload: %s; nothing was changed", why);
+		log_error("reload: %s", why);
 }
 
 /* With URLs, the one device decides how the daemon ends. */

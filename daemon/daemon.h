@@ -63,8 +63,9 @@ void daemon_gone(struct daemon *daemon, int err);
 /* Ends the daemon in order; `now`, or said again: at once. */
 void daemon_stop(struct daemon *daemon, bool now);
 
-/* reload.c: reads the file again and brings the devices to it. 0; or -EINVAL
- * and a line in `why`, with nothing changed. */
+/* reload.c: reads the file again and brings the devices to it. 0; -EAGAIN
+ * without memory for all of it, and it is to be done again; or -errno with
+ * nothing changed. Then a line in `why`, which says so. */
 int daemon_reload(struct daemon *daemon, char *why, size_t why_size);
 
 #endif

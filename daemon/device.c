@@ -18,7 +18,9 @@
 
 static void device_free(struct device *dev)
 {
-	device_discover_stop(dev);
+	if (dev->discover_again)
+		device_discover_stop(dev);
+	loop_timer_free(dev->discover_again);
 	loop_timer_free(dev->patience);
 	loop_timer_free(dev->settle);
 	loop_timer_free(dev->add_again);
@@ -254,6 +256,11 @@ static void on_started(void *arg, int err, const char *why)
 	device_discover(dev);
 }
 
+static void on_discover(void *arg)
+{
+	device_discover(arg);
+}
+
 struct device *device_new(
 	struct daemon *daemon, struct plan *plan, bool configured)
 {
@@ -271,7 +278,9 @@ struct device *device_new(
 	dev->patience = loop_timer_new(daemon->loop, on_patience_over, dev);
 	dev->settle = loop_timer_new(daemon->loop, on_settled, dev);
 	dev->add_again = loop_timer_new(daemon->loop, on_add_again, dev);
-	if (!dev->mounts || !dev->patience || !dev->settle || !dev->add_again) {
+	dev->discover_again = loop_timer_new(daemon->loop, on_discover, dev);
+	if (!dev->mounts || !dev->patience || !dev->settle || !dev->add_again ||
+		!dev->discover_again) {
 		device_free(dev);
 		return NULL;
 	}
@@ -329,6 +338,7 @@ void device_add_path(struct device *dev, struct plan_path *path)
 {
 	if (plan_add_path(dev->plan, path) < 0) {
 		log_error("%s: out of memory for a path", dev->plan->name);
+		dev->incomplete = true;
 		plan_path_free(path);
 		return;
 	}
@@ -337,9 +347,13 @@ void device_add_path(struct device *dev, struct plan_path *path)
 
 static void on_path_removed(void *arg, int err, void *about)
 {
-	(void)arg;
-	(void)err;
-	plan_path_free(about);
+	struct device *dev = arg;
+
+	/* The unit was not told: it stays, until that is tried again. */
+	if (err == -ENOMEM && plan_add_path(dev->plan, about) == 0)
+		dev->incomplete = true;
+	else
+		plan_path_free(about);
 }
 
 /* One that the unit does not have yet stays. */
@@ -374,8 +388,12 @@ static void device_renew_path(
 	now->id = old->id;
 	now->discovered = old->discovered;
 	now->isns = old->isns;
+	if (unit_renew_path(dev->unit, now) < 0) {
+		dev->incomplete = true;
+		plan_path_free(now);
+		return;
+	}
 	dev->plan->paths[at] = now;
-	unit_renew_path(dev->unit, now);
 	plan_path_free(old);
 }
 
@@ -392,8 +410,10 @@ static void device_renew_paths(struct device *dev, struct plan *plan)
 			now = plan_path_at(plan->paths[0], plan->name,
 				&old->config.portals[0], &dev->daemon->context);
 		for (unsigned j = 0; j < plan->npaths && !now; j++)
-			if (plan_path_alike(plan->paths[j], old))
+			if (plan_path_alike(plan->paths[j], old)) {
 				now = plan_path_copy(plan->paths[j]);
+				dev->incomplete |= !now;
+			}
 		if (now && plan_path_alike(now, old) &&
 			!plan_path_equal(now, old))
 			device_renew_path(dev, i, now);
@@ -428,23 +448,26 @@ static void device_update_paths(struct device *dev, struct plan *plan)
 	}
 }
 
-void device_update(struct device *dev, struct plan *plan)
+int device_update(struct device *dev, struct plan *plan)
 {
+	dev->incomplete = false;
 	if (dev->state == DEVICE_CLOSING ||
 		!plan_same_frontends(dev->plan, plan)) {
 		plan_free(dev->next);
 		dev->next = plan;
 		device_close(dev, false, NULL, NULL);
-		return;
+		return 0;
 	}
 	device_update_paths(dev, plan);
-	unit_set_options(dev->unit, &plan->device);
+	if (unit_set_options(dev->unit, &plan->device) < 0)
+		dev->incomplete = true;
 	if (!endpoint_equal(&dev->plan->isns, &plan->isns) || !plan->discover)
 		device_discover_stop(dev);
 	dev->plan->discover = plan->discover;
 	dev->plan->isns = plan->isns;
 	plan_free(plan);
 	device_discover(dev);
+	return dev->incomplete ? -ENOMEM : 0;
 }
 
 static bool path_is_named(const struct plan_path *path, const char *text)

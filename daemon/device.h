@@ -39,6 +39,7 @@ struct device {
 	struct unit *unit;
 	struct fblk_mount **mounts; /* plan->nfuse */
 	bool configured;            /* by the file: `reload` may take it away */
+	bool incomplete; /* memory was missing in device_update() */
 	bool strict; /* must have a path in time, else it is given up */
 	struct loop_timer *patience, *settle;
 	struct loop_timer *add_again; /* paths for which memory was missing */
@@ -83,8 +84,8 @@ void device_close(struct device *dev, bool now,
 
 /* Brings a live device to a new plan of the same name, which becomes its own:
  * paths come and go, options change; where frontends differ it is closed and
- * opened anew. */
-void device_update(struct device *dev, struct plan *plan);
+ * opened anew. 0; or -ENOMEM: not all was done, and is to be tried again. */
+int device_update(struct device *dev, struct plan *plan);
 
 /* The path that `text` names: an id or HOST:PORT. NULL, and a line in `why`,
  * which asks for the id where several match. */

@@ -238,13 +238,10 @@ static void follow_isns(struct device *dev)
 		return;
 	dev->watch = isns_watch_join(
 		dev->daemon, &plan->isns, &plan->paths[0]->config);
-	if (!dev->watch)
-		log_error("%s: out of memory for iSNS", plan->name);
-}
-
-static void on_again(void *arg)
-{
-	device_discover(arg);
+	if (dev->watch)
+		return;
+	log_error("%s: out of memory for iSNS; trying again", plan->name);
+	loop_timer_set(dev->discover_again, DISCOVER_AGAIN);
 }
 
 void device_discover(struct device *dev)
@@ -254,9 +251,6 @@ void device_discover(struct device *dev)
 	follow_isns(dev);
 	if (dev->discovery)
 		return;
-	if (!dev->discover_again)
-		dev->discover_again =
-			loop_timer_new(dev->daemon->loop, on_again, dev);
 	dev->discover_at %= dev->plan->npaths;
 	ask(dev, false);
 }
@@ -267,6 +261,5 @@ void device_discover_stop(struct device *dev)
 	dev->watch = NULL;
 	iscsi_discover_cancel(dev->discovery);
 	dev->discovery = NULL;
-	loop_timer_free(dev->discover_again);
-	dev->discover_again = NULL;
+	loop_timer_stop(dev->discover_again);
 }

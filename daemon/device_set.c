@@ -275,8 +275,11 @@ int device_set(struct device *dev, struct json_object *values, char *why,
 	json_object_put(dev->changes);
 	dev->changes = all;
 	log_info("%s: settings changed by command", dev->plan->name);
-	device_update(dev, plan);
-	return 0;
+	if (device_update(dev, plan) == 0)
+		return 0;
+	snprintf(why, why_size,
+		"set: out of memory: not all is in force; set it again");
+	return -EAGAIN;
 }
 
 struct json_object *device_changes(const struct device *dev)

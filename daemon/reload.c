@@ -76,60 +76,73 @@ static void close_what_went(struct daemon *d, const struct settings *settings)
 	}
 }
 
-static void take_over(struct daemon *d, struct plans *p)
+/* False: memory was missing for some of it. */
+static bool take_over(struct daemon *d, struct plans *p)
 {
 	struct device *dev, *next;
+	bool all = true;
 
 	for (unsigned i = 0; i < p->n; i++) {
 		dev = daemon_find(d, p->plan[i]->name);
 		if (dev) {
 			json_object_put(dev->changes);
 			dev->changes = NULL;
-			device_update(dev, p->plan[i]);
-		} else if (!device_new(d, p->plan[i], true)) {
-			log_error("reload: out of memory for a device");
+			all &= device_update(dev, p->plan[i]) == 0;
+		} else {
+			all &= device_new(d, p->plan[i], true) != NULL;
 		}
 		p->plan[i] = NULL;
 	}
 	TAILQ_FOREACH_SAFE(dev, &d->devices, link, next)
 	{
-		if (!dev->unit && device_open(dev, false, NULL, NULL) < 0)
-			log_error("reload: out of memory or threads");
+		if (!dev->unit)
+			all &= device_open(dev, false, NULL, NULL) == 0;
 	}
+	return all;
 }
 
 int daemon_reload(struct daemon *d, char *why, size_t why_size)
 {
 	struct plans plans = {0};
 	struct settings *settings;
+	char line[448];
+	bool all;
 	int err;
 
 	if (!d->file) {
 		snprintf(why, why_size,
-			"the daemon was started without a configuration file");
+			"the daemon was started without a configuration file; "
+			"nothing was changed");
 		return -ENOENT;
 	}
-	settings = settings_read(d->args->config_file, why, why_size);
-	if (!settings)
-		return -EINVAL;
-	err = settings_override(settings, d->args->settings);
-	if (err < 0)
-		snprintf(why, why_size, "out of memory");
-	else
-		err = plans_make(d, settings, &plans, why, why_size);
+	settings = settings_read(d->args->config_file, line, sizeof line);
+	err = settings ? settings_override(settings, d->args->settings)
+		       : -EINVAL;
+	if (settings && err < 0)
+		snprintf(line, sizeof line, "out of memory");
+	else if (settings)
+		err = plans_make(d, settings, &plans, line, sizeof line);
 	if (err < 0) {
 		plans_free(&plans);
 		settings_free(settings);
+		snprintf(why, why_size, "%s; nothing was changed", line);
 		return err;
 	}
 	notify_send("RELOADING=1");
 	close_what_went(d, settings);
-	take_over(d, &plans);
+	all = take_over(d, &plans);
 	plans_free(&plans);
 	settings_free(d->file);
 	d->file = settings;
 	d->settings = settings;
 	notify_send("READY=1");
+	if (!all) {
+		snprintf(why, why_size,
+			"out of memory or threads: not all of %s is in force; "
+			"reload again",
+			d->args->config_file);
+		return -EAGAIN;
+	}
 	log_info("reload: %s is in force", d->args->config_file);
 	return 0;
 }

@@ -74,8 +74,9 @@ void unit_fault(struct unit *unit, int id, const struct path_fault *fault,
 	void (*done)(void *arg, int err, void *about), void *about);
 
 /* The credentials of `path` are used from its next login on, and its
- * MaxRecvDataSegmentLength at once where the target can; copied. */
-void unit_renew_path(struct unit *unit, const struct plan_path *path);
+ * MaxRecvDataSegmentLength at once where the target can; copied. 0 or
+ * -ENOMEM. */
+int unit_renew_path(struct unit *unit, const struct plan_path *path);
 
 /* As mpdev_pr(), with its action, type and key; `pr` is the owner's, lives
  * until done, and has the answer in its own `error` and `why`. Parameter data
@@ -91,8 +92,9 @@ void unit_pr(struct unit *unit, struct unit_pr *pr);
 void unit_abort(struct unit *unit,
 	void (*done)(void *arg, int err, void *about), void *about);
 
-/* Changes what may change in a live device; the texts are copied. */
-void unit_set_options(struct unit *unit, const struct mpdev_options *options);
+/* Changes what may change in a live device; the texts are copied. 0 or
+ * -ENOMEM. */
+int unit_set_options(struct unit *unit, const struct mpdev_options *options);
 
 /* Fills `into` (an object that the control thread does not touch meanwhile)
  * with the keys of status, or of stats, and hands it back. */

@@ -196,19 +196,19 @@ static void renew_done(struct job *job)
 	unit_returned(u);
 }
 
-void unit_renew_path(struct unit *u, const struct plan_path *path)
+int unit_renew_path(struct unit *u, const struct plan_path *path)
 {
 	struct unit_call *call = call_new(u, renew_work, renew_done);
 	struct plan_path *copy = call ? plan_path_copy(path) : NULL;
 
 	if (!copy) {
-		log_error("%s: out of memory for a path", u->plan->name);
 		free(call);
-		return;
+		return -ENOMEM;
 	}
 	call->id = path->id;
 	call->path = copy;
 	unit_send(u, &call->job);
+	return 0;
 }
 
 static void portal_work(struct job *job)
@@ -242,18 +242,17 @@ static void options_work(struct job *job)
 		mpdev_set_options(call->unit->dev, &call->options);
 }
 
-void unit_set_options(struct unit *u, const struct mpdev_options *options)
+int unit_set_options(struct unit *u, const struct mpdev_options *options)
 {
 	struct unit_call *call = call_new(u, options_work, call_done);
 
-	if (!call) {
-		log_error("%s: out of memory", u->plan->name);
-		return;
-	}
+	if (!call)
+		return -ENOMEM;
 	call->options = *options;
 	snprintf(call->policy, sizeof call->policy, "%s", options->policy);
 	call->options.policy = call->policy;
 	unit_send(u, &call->job);
+	return 0;
 }
 
 static void describe_work(struct job *job)
