@@ -397,7 +397,7 @@ static void device_renew_path(
 	plan_path_free(old);
 }
 
-/* Credentials, and our limit for a PDU, do not make another path. One that was
+/* Credentials, our limit for a PDU, and times do not make another path. One that was
  * discovered has those of the first. */
 static void device_renew_paths(struct device *dev, struct plan *plan)
 {

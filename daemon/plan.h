@@ -82,8 +82,8 @@ void plan_path_free(struct plan_path *path);
  * as the same initiator, with the same parameters. */
 bool plan_path_equal(const struct plan_path *a, const struct plan_path *b);
 
-/* The same but for what can change in a living path: the credentials, and
- * MaxRecvDataSegmentLength. */
+/* The same but for what can change in a living path: the credentials,
+ * MaxRecvDataSegmentLength, and the times. */
 bool plan_path_alike(const struct plan_path *a, const struct plan_path *b);
 
 /* True when it goes to `portal`, perhaps among others. */

@@ -173,5 +173,7 @@ bool plan_path_equal(const struct plan_path *a, const struct plan_path *b)
 	return plan_path_alike(a, b) &&
 	       a->config.offer.max_recv_data_segment_length ==
 		       b->config.offer.max_recv_data_segment_length &&
+	       a->config.timeouts.suspect == b->config.timeouts.suspect &&
+	       a->config.timeouts.stalled == b->config.timeouts.stalled &&
 	       chap_equal(&a->config.chap, &b->config.chap);
 }

@@ -73,9 +73,9 @@ void unit_add_portal(struct unit *unit, int id, const struct endpoint *portal);
 void unit_fault(struct unit *unit, int id, const struct path_fault *fault,
 	void (*done)(void *arg, int err, void *about), void *about);
 
-/* The credentials of `path` are used from its next login on, and its
- * MaxRecvDataSegmentLength at once where the target can; copied. 0 or
- * -ENOMEM. */
+/* The credentials of `path` are used from its next login on, its
+ * MaxRecvDataSegmentLength at once where the target can, and so are the times
+ * after which a silent connection is given up; copied. 0 or -ENOMEM. */
 int unit_renew_path(struct unit *unit, const struct plan_path *path);
 
 /* As mpdev_pr(), with its action, type and key; `pr` is the owner's, lives

@@ -177,13 +177,16 @@ static void renew_work(struct job *job)
 	struct unit_call *call = (struct unit_call *)job;
 	struct unit *u = call->unit;
 	struct path *path = u->dev ? mpdev_path(u->dev, call->id) : NULL;
+	const struct iscsi_config *config = &call->path->config;
 
 	if (!path)
 		return;
-	if (iscsi_path_set_chap(path, &call->path->config.chap) < 0)
+	if (iscsi_path_set_chap(path, &config->chap) < 0)
 		log_error("%s: out of memory for credentials", u->plan->name);
 	iscsi_path_set_max_recv(
-		path, call->path->config.offer.max_recv_data_segment_length);
+		path, config->offer.max_recv_data_segment_length);
+	iscsi_path_set_patience(
+		path, config->timeouts.suspect, config->timeouts.stalled);
 }
 
 static void renew_done(struct job *job)

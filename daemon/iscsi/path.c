@@ -324,6 +324,15 @@ void iscsi_path_set_max_recv(struct path *path, uint32_t bytes)
 			renegotiate(s->legs[i].conn);
 }
 
+void iscsi_path_set_patience(
+	struct path *path, uint64_t suspect, uint64_t stalled)
+{
+	struct iscsi_timeouts *t = &of(path)->config.timeouts;
+
+	t->suspect = suspect;
+	t->stalled = stalled;
+}
+
 int iscsi_path_add_portal(struct path *path, const struct endpoint *at)
 {
 	struct iscsi_path *p = of(path);

@@ -96,6 +96,11 @@ int iscsi_path_add_portal(struct path *path, const struct endpoint *at);
  * and at every later login. 512 to 16777215. */
 void iscsi_path_set_max_recv(struct path *path, uint32_t bytes);
 
+/* Other times `suspect` and `stalled` (struct iscsi_timeouts), from now on,
+ * also for a silence that has begun. */
+void iscsi_path_set_patience(
+	struct path *path, uint64_t suspect, uint64_t stalled);
+
 /* New credentials for the next login of a path made here. 0 or -ENOMEM. */
 int iscsi_path_set_chap(struct path *path, const struct iscsi_chap *chap);
 

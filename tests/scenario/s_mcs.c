@@ -433,6 +433,30 @@ Test(mcs, s099_in_the_time_that_the_owner_sets)
 	s_end_recovered();
 }
 
+/* They are changed under way, and shorter ones end a silence that has begun. */
+Test(mcs, s099_when_the_owner_changes_the_time)
+{
+	uint64_t began;
+
+	owner_will_judge(2);
+	W.config.timeouts.suspect = 100 * NS_PER_S;
+	W.config.timeouts.stalled = 200 * NS_PER_S;
+	s_up();
+	s_wait_connections(2);
+	s_pass(5000);
+	t_conn_stall(t_target_cid(W.target, 2), true);
+	s_submit(32, 5);
+	s_pass(10000);
+	cr_assert_eq(s_counters().connection_recoveries, 0);
+	began = loop_now(W.loop);
+	iscsi_path_set_patience(W.path, 300 * NS_PER_MS, 600 * NS_PER_MS);
+	s_expect_all_good(32);
+	cr_assert_lt(loop_now(W.loop) - began, 1500 * NS_PER_MS);
+	cr_assert_eq(s_counters().connection_recoveries, 1);
+	s_verify(32, 5);
+	s_end_recovered();
+}
+
 /* Nothing is in flight: it shows when the owner asks. */
 Test(mcs, s099_an_idle_one)
 {
