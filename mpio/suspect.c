@@ -19,17 +19,21 @@
 #define WITNESS_TIME_SHARED (5 * NS_PER_S)
 #define WITNESS_TRIES       8 /* unit attentions that a path may have */
 #define PIECE_MAX           (1u << 20) /* bytes in one request */
+#define STARVED_TIME        (100 * NS_PER_MS)
 
 static void step(void *arg);
+static void try_again(void *arg);
 
 void suspect_init(struct mpdev *dev)
 {
 	loop_task_init(&dev->suspect.task, step, dev);
+	dev->suspect.later = loop_timer_new(dev->loop, try_again, dev);
 }
 
 void suspect_fini(struct mpdev *dev)
 {
 	loop_unpost(dev->loop, &dev->suspect.task);
+	loop_timer_free(dev->suspect.later);
 }
 
 void suspect_poke(struct mpdev *dev)
@@ -43,7 +47,7 @@ static void begin(struct mpdev *dev)
 	struct suspect *s = &dev->suspect;
 
 	s->step = SUSPECT_SETTLE;
-	s->again = s->failed = s->asked = false;
+	s->again = s->failed = s->starved = s->asked = false;
 	dev->gate |= GATE_ALL;
 	suspect_poke(dev);
 }
@@ -272,6 +276,23 @@ static void give_up(struct mpdev *dev, const char *why)
 	end(dev);
 }
 
+/* The target has refused nothing: what is kept stays kept. In a hurry nothing
+ * waits. */
+static void starve(struct mpdev *dev)
+{
+	if (dev->hurry) {
+		give_up(dev, "no memory");
+		return;
+	}
+	dev->suspect.step = SUSPECT_STARVED;
+	loop_timer_set(dev->suspect.later, STARVED_TIME);
+}
+
+static void try_again(void *arg)
+{
+	begin(arg);
+}
+
 static void synced(struct io *io, int err)
 {
 	struct mpdev *dev = io->dev;
@@ -303,7 +324,7 @@ static void sync(struct mpdev *dev)
 	struct io *io = io_new(dev, IO_SYNC);
 
 	if (!io) {
-		give_up(dev, "no memory");
+		starve(dev);
 		return;
 	}
 	dev->suspect.step = SUSPECT_SYNC;
@@ -321,6 +342,8 @@ static void written(struct blk_req *blk, int err)
 	dev->suspect.inflight--;
 	if (err && !mpdev_has_path(dev) && !dev->hurry)
 		dev->suspect.again = true;
+	else if (err == -ENOMEM)
+		dev->suspect.starved = true;
 	else if (err)
 		dev->suspect.failed = true;
 	suspect_poke(dev);
@@ -352,7 +375,8 @@ static void replay(struct mpdev *dev)
 {
 	struct suspect *s = &dev->suspect;
 
-	for (unsigned i = 0; i < SUSPECT_WINDOW && !s->again && !s->failed;
+	for (unsigned i = 0;
+		i < SUSPECT_WINDOW && !s->again && !s->failed && !s->starved;
 		i++) {
 		if (s->slots[i].arg)
 			continue;
@@ -368,6 +392,8 @@ static void replay(struct mpdev *dev)
 		begin(dev);
 	else if (s->failed)
 		give_up(dev, "they could not be written again");
+	else if (s->starved)
+		starve(dev);
 	else
 		sync(dev);
 }

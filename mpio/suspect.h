@@ -39,6 +39,7 @@ enum suspect_step {
 	SUSPECT_SETTLE,
 	SUSPECT_REPLAY,
 	SUSPECT_SYNC,
+	SUSPECT_STARVED, /* no memory for the replay: soon again, from SETTLE */
 };
 
 struct mpath;
@@ -49,6 +50,7 @@ struct suspect {
 	uint8_t step;     /* enum suspect_step */
 	bool again;       /* another reset came during the replay */
 	bool failed;      /* a piece could not be written */
+	bool starved;     /* there was no memory to write one */
 	bool asked;       /* in SETTLE: the paths were asked */
 	bool doubt;       /* in CALM: sessions after `proven` are in use */
 	uint64_t epoch;   /* resets so far; a request notes it when it starts */
@@ -58,6 +60,7 @@ struct suspect {
 	struct piece next;
 	struct blk_req slots[SUSPECT_WINDOW];
 	struct loop_task task;
+	struct loop_timer *later; /* in STARVED; NULL: no memory for it */
 
 	uint64_t clock;  /* logins so far */
 	uint64_t proven; /* of them: those sessions have seen all that was
