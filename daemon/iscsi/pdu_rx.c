@@ -76,17 +76,22 @@ static uint32_t spoiled(const struct pdu_rx *rx, uint8_t which, uint32_t crc)
 	return crc ^ 1;
 }
 
-static bool data_digest_ok(const struct pdu_rx *rx, const uint8_t *data,
+static bool data_is_right(const struct pdu_rx *rx, const uint8_t *data,
 	uint32_t len, const uint8_t *trailer)
 {
 	uint8_t pad = (uint8_t)(-len & 3);
 	uint32_t crc;
 
-	if (!rx->data_digest || len == 0)
-		return true;
 	crc = crc32c(crc32c(0, data, len), trailer, pad);
 	crc = spoiled(rx, PDU_SPOIL_DATA, crc);
 	return crc == get_le32(trailer + pad);
+}
+
+static bool data_digest_ok(const struct pdu_rx *rx, const uint8_t *data,
+	uint32_t len, const uint8_t *trailer)
+{
+	return !rx->data_digest || len == 0 ||
+	       data_is_right(rx, data, len, trailer);
 }
 
 /* A buffer of our own for a payload that is not staged whole. It grows to what

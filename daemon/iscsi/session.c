@@ -160,7 +160,7 @@ void session_task_end(
 
 	cmd->result.outcome = outcome;
 	cmd->result.error = error;
-	if (!task_out_cancel(t)) {
+	if (cmd->direction == PATH_DATA_OUT && !task_out_cancel(t)) {
 		t->ending = true;
 		return;
 	}
