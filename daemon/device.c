@@ -334,11 +334,18 @@ void device_close(struct device *dev, bool now,
 	unit_drain(dev->unit, now);
 }
 
+/* Who has it updated is told; what was discovered is asked for again. */
+static void device_lacks(struct device *dev)
+{
+	dev->incomplete = true;
+	loop_timer_set(dev->discover_again, DEVICE_AGAIN);
+}
+
 void device_add_path(struct device *dev, struct plan_path *path)
 {
 	if (plan_add_path(dev->plan, path) < 0) {
 		log_error("%s: out of memory for a path", dev->plan->name);
-		dev->incomplete = true;
+		device_lacks(dev);
 		plan_path_free(path);
 		return;
 	}
@@ -351,7 +358,7 @@ static void on_path_removed(void *arg, int err, void *about)
 
 	/* The unit was not told: it stays, until that is tried again. */
 	if (err == -ENOMEM && plan_add_path(dev->plan, about) == 0)
-		dev->incomplete = true;
+		device_lacks(dev);
 	else
 		plan_path_free(about);
 }

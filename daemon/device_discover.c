@@ -21,7 +21,9 @@ static struct plan_path *path_to(struct device *dev,
 		like, dev->plan->name, portal, &dev->daemon->context);
 
 	if (!path) {
-		log_error("%s: out of memory for a path", dev->plan->name);
+		log_error("%s: out of memory for a path; trying again",
+			dev->plan->name);
+		loop_timer_set(dev->discover_again, DISCOVER_AGAIN);
 		return NULL;
 	}
 	path->discovered = true;
@@ -248,6 +250,7 @@ void device_discover(struct device *dev)
 {
 	if (!dev->plan->discover || dev->plan->npaths == 0)
 		return;
+	isns_watch_again(dev->watch);
 	follow_isns(dev);
 	if (dev->discovery)
 		return;

@@ -82,6 +82,12 @@ struct isns_watch *isns_watch_join(struct daemon *daemon,
 	return w;
 }
 
+void isns_watch_again(struct isns_watch *w)
+{
+	if (w)
+		isns_again(w->isns);
+}
+
 void isns_watch_leave(struct isns_watch *w)
 {
 	if (!w || --w->users > 0)

@@ -14,6 +14,8 @@ struct isns_watch;
  */
 struct isns_watch *isns_watch_join(struct daemon *daemon,
 	const struct endpoint *server, const struct iscsi_config *like);
+/* Has the server asked again soon. NULL is allowed. */
+void isns_watch_again(struct isns_watch *watch);
 void isns_watch_leave(struct isns_watch *watch); /* NULL is allowed */
 
 #endif
