@@ -80,6 +80,7 @@ static void act_start(struct mpath *mp)
 	mp->attempts++;
 	mp->started_at = now(mp);
 	mp->pr.key = 0;
+	mp->pr.wanted = false;
 	mp->phase = PHASE_CONNECTING;
 	path_start(mp->path);
 }

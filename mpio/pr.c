@@ -19,6 +19,7 @@
  * One command on one path
  */
 static void answered(struct path_cmd *cmd);
+static void look(struct mpath *mp);
 
 static void submit(struct mpath *mp)
 {
@@ -87,6 +88,8 @@ static void answered(struct path_cmd *cmd)
 	mp->inflight--;
 	mp->pr.busy = false;
 	mp->pr.then(mp, outcome(r, &d), d.what);
+	if (mp->pr.wanted && !mp->pr.busy)
+		look(mp);
 }
 
 static size_t data_len(const struct mpath *mp)
@@ -128,21 +131,35 @@ static void refuse(struct mpath *mp, const char *doing, const char *what)
 	admit(mp, why);
 }
 
-/* A conflict here means that somebody was quicker: the key stays registered,
- * and requests will tell. */
-static void reserved_again(struct mpath *mp, int err, const char *what)
+/* The key stays registered, and requests will tell. */
+static void holder_seen(struct mpath *mp, int err, const char *what)
 {
-	if (err && err != -EBADE) {
-		refuse(mp, "the reservation cannot be made again", what);
+	struct pr_reservation now;
+
+	if (err || pr_reservation_decode(&now, mp->pr.data, data_len(mp))) {
+		refuse(mp, "the reservation cannot be read",
+			err ? what : "the answer is cut off");
 		return;
 	}
-	if (err) {
+	if (now.held && now.key != mp->dev->pr.key) {
 		mp->dev->pr.type = 0;
 		notice_event(mp->dev, mp->id, EVENT_RESERVATION_LOST,
 			"the target had lost the reservation, and another "
 			"host has made one");
 	}
 	admit(mp, NULL);
+}
+
+/* A conflict here means that somebody was quicker: another host, or another
+ * path of ours. */
+static void reserved_again(struct mpath *mp, int err, const char *what)
+{
+	if (err == -EBADE)
+		ask(mp, PR_READ_RESERVATION, holder_seen);
+	else if (err)
+		refuse(mp, "the reservation cannot be made again", what);
+	else
+		admit(mp, NULL);
 }
 
 static void registered_again(struct mpath *mp, int err, const char *what)
@@ -184,15 +201,24 @@ static void keys_seen(struct mpath *mp, int err, const char *what)
 		registered_again);
 }
 
+static void look(struct mpath *mp)
+{
+	mp->pr.wanted = false;
+	if (mp->phase == PHASE_PROBING)
+		ask(mp, PR_READ_KEYS, keys_seen);
+}
+
 bool pr_admit(
 	struct mpath *mp, void (*admitted)(struct mpath *mp, const char *why))
 {
 	struct pr *pr = &mp->dev->pr;
 
-	if (!pr->key || mp->pr.key == pr->key || mp->pr.busy)
+	if (!pr->key || mp->pr.key == pr->key)
 		return false;
 	mp->pr.admitted = admitted;
-	ask(mp, PR_READ_KEYS, keys_seen);
+	mp->pr.wanted = true;
+	if (!mp->pr.busy)
+		look(mp);
 	return true;
 }
 
@@ -202,7 +228,7 @@ static void checked(struct mpath *mp, int err, const char *what)
 	struct pr_keys keys;
 
 	(void)what;
-	if (!err && pr->key &&
+	if (!err && pr->key && mp->pr.key == pr->key && !pr->reset &&
 		!pr_keys_decode(&keys, mp->pr.data, data_len(mp)) &&
 		!keys.cut && !pr_keys_have(&keys, pr->key))
 		lost(mp);
@@ -210,9 +236,32 @@ static void checked(struct mpath *mp, int err, const char *what)
 
 void pr_check(struct mpath *mp)
 {
-	if (mp->dev->pr.key && !mp->pr.busy && !mp->dev->pr.now &&
+	const struct pr *pr = &mp->dev->pr;
+
+	if (pr->key && !mp->pr.busy && !pr->now && !pr->reset &&
 		mp->phase == PHASE_ACTIVE)
 		ask(mp, PR_READ_KEYS, checked);
+}
+
+static void renew(void *arg)
+{
+	struct mpdev *dev = arg;
+	struct mpath *mp;
+
+	dev->pr.reset = false;
+	TAILQ_FOREACH (mp, &dev->paths, link) {
+		mp->pr.key = 0;
+		if (mp->phase == PHASE_ACTIVE)
+			mpath_input(mp, INPUT_RECHECK);
+	}
+}
+
+void pr_reset(struct mpdev *dev)
+{
+	if (!dev->pr.key)
+		return;
+	dev->pr.reset = true;
+	loop_post(dev->loop, &dev->pr.renew);
 }
 
 /*
@@ -414,9 +463,11 @@ int mpdev_pr(struct mpdev *dev, struct mpio_pr *pr)
 void pr_init(struct mpdev *dev)
 {
 	loop_task_init(&dev->pr.end, end, dev);
+	loop_task_init(&dev->pr.renew, renew, dev);
 }
 
 void pr_fini(struct mpdev *dev)
 {
 	loop_unpost(dev->loop, &dev->pr.end);
+	loop_unpost(dev->loop, &dev->pr.renew);
 }

@@ -22,6 +22,7 @@ struct mpdev;
 struct pr_path {
 	struct path_cmd cmd;
 	bool busy;
+	bool wanted;    /* to be admitted when that command has ended */
 	bool forgotten; /* the target had no key at all: it has restarted */
 	unsigned tries;
 	uint64_t key; /* registered through this login; 0: none */
@@ -40,6 +41,8 @@ struct pr {
 	int at;              /* path that is or was asked last */
 	unsigned good;       /* paths that have agreed */
 	struct loop_task end;
+	bool reset; /* the target may have forgotten its keys: `renew` sees */
+	struct loop_task renew;
 };
 
 void pr_init(struct mpdev *dev);
@@ -53,5 +56,10 @@ bool pr_admit(
 /* The target has said over `mp` that reservations changed: looks whether the
  * key is still there. */
 void pr_check(struct mpath *mp);
+
+/* The target was reset, and may have forgotten keys and reservation (SPC-5
+ * 5.14.5, without APTPL). Every path is looked at as one that logs in, before
+ * it carries more: the first to reserve anew would lock out the others. */
+void pr_reset(struct mpdev *dev);
 
 #endif

@@ -95,8 +95,10 @@ void suspect_reset(struct mpdev *dev, const char *what)
 
 void suspect_heed(struct mpath *mp, unsigned flags, const char *what)
 {
-	if (flags & DISPOSITION_CACHE_SUSPECT && mp->session)
-		suspect_reset(mp->dev, what);
+	if (!(flags & DISPOSITION_CACHE_SUSPECT) || !mp->session)
+		return;
+	pr_reset(mp->dev);
+	suspect_reset(mp->dev, what);
 }
 
 /*
@@ -146,8 +148,10 @@ static void hear(struct mpath *mp, enum word word)
 	struct mpdev *dev = mp->dev;
 	struct suspect *s = &dev->suspect;
 
-	if (word == WORD_RESET)
+	if (word == WORD_RESET) {
+		pr_reset(dev);
 		suspect_reset(dev, "a reset was reported");
+	}
 	if (word == WORD_AGAIN ||
 		(word == WORD_RESET && s->step == SUSPECT_SETTLE) ||
 		(word == WORD_GOOD && !has_proven(mp))) {

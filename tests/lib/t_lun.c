@@ -272,7 +272,8 @@ static void do_nothing(struct t_nexus *nexus, struct t_lun_cmd *cmd)
 
 #define INFORM 1 /* works in every access state and without the unit */
 #define QUIET  2 /* does not report unit attentions */
-#define WRITES 4 /* write protection forbids it */
+#define WRITES 4 /* write protection forbids it, and a reservation */
+#define READS  8 /* a reservation may forbid it */
 
 static const struct command {
 	uint8_t opcode;
@@ -290,14 +291,16 @@ static const struct command {
 		t_lun_report_groups},
 	{SCSI_MAINTENANCE_OUT, SCSI_MO_SET_TARGET_GROUPS, INFORM,
 		t_lun_set_groups},
+	{SCSI_PERSISTENT_RESERVE_IN, -1, 0, t_lun_pr_in},
+	{SCSI_PERSISTENT_RESERVE_OUT, -1, 0, t_lun_pr_out},
 	{SCSI_START_STOP_UNIT, -1, 0, do_nothing},
 	{SCSI_READ_CAPACITY_10, -1, 0, t_lun_read_capacity10},
 	{SCSI_SERVICE_ACTION_IN_16, SCSI_SAI_READ_CAPACITY_16, 0,
 		t_lun_read_capacity16},
 	{SCSI_SERVICE_ACTION_IN_16, SCSI_SAI_GET_LBA_STATUS, 0,
 		t_lun_get_lba_status},
-	{SCSI_READ_10, -1, 0, do_read},
-	{SCSI_READ_16, -1, 0, do_read},
+	{SCSI_READ_10, -1, READS, do_read},
+	{SCSI_READ_16, -1, READS, do_read},
 	{SCSI_WRITE_10, -1, WRITES, do_write},
 	{SCSI_WRITE_16, -1, WRITES, do_write},
 	{SCSI_COMPARE_AND_WRITE, -1, WRITES, do_compare_and_write},
@@ -392,6 +395,9 @@ static void dispatch(struct t_nexus *nexus, struct t_lun_cmd *cmd)
 		return;
 	else if ((flags & WRITES) && nexus->lun->options.read_only)
 		t_lun_check(cmd, T_WRITE_PROTECT);
+	else if (flags & (READS | WRITES) &&
+		 t_lun_is_reserved(nexus, flags & WRITES))
+		cmd->status = SCSI_STATUS_RESERVATION_CONFLICT;
 	else
 		c->run(nexus, cmd);
 }

@@ -48,11 +48,23 @@ struct t_lun;
 struct t_nexus {
 	struct t_lun *lun;
 	uint16_t group, port; /* target port group, relative target port */
+	/* Who it is: registrations are by it and `port`, and outlive the
+	 * nexus. NULL at first, so all are one. */
+	const void *initiator;
 	struct t_lun_answer script[T_LUN_SCRIPT_MAX];
 	unsigned nscript;
 	struct sense attention[8]; /* pending, the oldest first */
 	unsigned nattention;
 	LIST_ENTRY(t_nexus) link;
+};
+
+#define T_LUN_KEYS 16
+
+struct t_lun_key {
+	const void *initiator;
+	uint64_t key;
+	uint16_t port;
+	bool holder;
 };
 
 struct t_lun {
@@ -72,7 +84,13 @@ struct t_lun {
 		int8_t alua; /* enum alua_state */
 		bool preferred;
 	} groups[T_LUN_GROUPS]; /* by id */
-	unsigned reports;       /* REPORT TARGET PORT GROUPS executed */
+	struct t_lun_reserve {
+		struct t_lun_key keys[T_LUN_KEYS];
+		unsigned count;
+		uint32_t generation;
+		uint8_t type; /* enum pr_type; 0: no reservation */
+	} reserve;
+	unsigned reports; /* REPORT TARGET PORT GROUPS executed */
 };
 
 #define T_LUN_DIRTY  1 /* not in `stable` yet */
@@ -121,6 +139,9 @@ void t_lun_attend(struct t_lun *lun, const struct t_nexus *except, uint8_t asc,
 
 /* What the volatile cache held is lost; 29/00 on every nexus. */
 void t_lun_power_cut(struct t_lun *lun);
+
+/* Registrations and reservation are gone, as with the power (APTPL 0). */
+void t_lun_forget_keys(struct t_lun *lun);
 
 /* Another size; the data stay as far as they fit. 2A/09 on every nexus. 0 or
  * -ENOMEM. */

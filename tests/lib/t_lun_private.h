@@ -33,4 +33,9 @@ t_lun_fn t_lun_inquiry, t_lun_mode_sense6, t_lun_mode_sense10,
 	t_lun_report_groups, t_lun_set_groups, t_lun_request_sense,
 	t_lun_get_lba_status;
 
+/* t_lun_reserve.c */
+t_lun_fn t_lun_pr_in, t_lun_pr_out;
+/* A reservation keeps the nexus from writing, or from reading. */
+bool t_lun_is_reserved(const struct t_nexus *nexus, bool writes);
+
 #endif

@@ -171,6 +171,7 @@ static void work(void *arg)
 		tp->up = true;
 		tp->heard = loop_now(tp->loop);
 		t_nexus_init(&tp->nexus, tp->lun, tp->group, tp->port, true);
+		tp->nexus.initiator = tp;
 		if (!tp->fence_error)
 			forget_ghosts(tp);
 		end_fences(tp, tp->fence_error);
