@@ -58,6 +58,8 @@ static void send_step(struct lun_probe *p)
 	p->cmd.done = command_done;
 	p->cmd.arg = p;
 	p->sent = true;
+	if (p->goes)
+		p->goes(p->arg);
 	path_submit(p->path, &p->cmd);
 }
 
@@ -159,6 +161,8 @@ static void command_done(struct path_cmd *cmd)
 	const struct path_result *r = &cmd->result;
 	struct disposition d = {0};
 
+	if (p->back)
+		p->back(p->arg, cmd);
 	if (r->outcome == PATH_DONE)
 		d = disposition_of(r->status, r->sense, r->sense_len);
 	if (d.flags && p->heed)

@@ -32,6 +32,11 @@ struct lun_probe {
 	void (*heed)(void *arg, const struct path_result *result,
 		const struct disposition *d);
 
+	/* A command of it goes, and is back, also a cancelled one's; NULL:
+	 * nobody counts them. */
+	void (*goes)(void *arg);
+	void (*back)(void *arg, const struct path_cmd *cmd);
+
 	const struct lun_step *step;
 	struct path_cmd cmd;
 	bool sent, cancelled;

@@ -98,7 +98,7 @@ static void act_probe(struct mpath *mp)
 	loop_timer_stop(mp->timer);
 	mp->probe = lun_probe(mp->dev->loop, mp->path, probed, mp);
 	if (mp->probe && mp->session)
-		mp->probe->heed = recheck_heed;
+		recheck_watch(mp);
 	if (!mp->probe) {
 		set_reason(mp, "no memory for the probe of the LUN");
 		mpath_input(mp, INPUT_REFUSED);
@@ -160,7 +160,6 @@ static void probed(
 	char why[160];
 
 	mp->probe = NULL;
-	overtake_poke(mp);
 	if (err) {
 		refuse(mp, err, reason);
 		return;

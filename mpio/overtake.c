@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "overtake.h"
 
+#include "lun_probe.h"
 #include "mpdev.h"
 
 #include <umpio/base/bytes.h>
@@ -46,8 +47,6 @@ static uint64_t oldest(const struct mpath *mp)
 	const struct io *io = TAILQ_FIRST(&mp->health.sent);
 	uint64_t at = io ? io->sent : UINT64_MAX;
 
-	if (mp->probe)
-		return 0;
 	if (mp->overtake.asides && mp->overtake.asides_since < at)
 		at = mp->overtake.asides_since;
 	return at;
@@ -62,11 +61,31 @@ void overtake_ended(struct mpath *mp, const struct path_cmd *cmd)
 	overtake_poke(mp);
 }
 
-void overtake_ask(struct mpath *mp, struct path_cmd *cmd)
+static void goes(void *arg)
 {
+	struct mpath *mp = arg;
+
 	if (mp->overtake.asides++ == 0)
 		mp->overtake.asides_since = loop_now(mp->dev->loop);
+}
+
+static void back(void *arg, const struct path_cmd *cmd)
+{
+	overtake_told(arg, cmd);
+}
+
+void overtake_ask(struct mpath *mp, struct path_cmd *cmd)
+{
+	goes(mp);
 	path_submit(mp->path, cmd);
+}
+
+void overtake_probe(struct mpath *mp)
+{
+	mp->probe->goes = goes;
+	mp->probe->back = back;
+	if (mp->probe->sent)
+		goes(mp);
 }
 
 void overtake_told(struct mpath *mp, const struct path_cmd *cmd)

@@ -67,6 +67,9 @@ void overtake_poke(struct mpath *mp);
 void overtake_ask(struct mpath *mp, struct path_cmd *cmd);
 void overtake_told(struct mpath *mp, const struct path_cmd *cmd);
 
+/* The same for what the probe of the path, whose session is in use, sends. */
+void overtake_probe(struct mpath *mp);
+
 /* An io has come back. */
 void overtake_ended(struct mpath *mp, const struct path_cmd *cmd);
 

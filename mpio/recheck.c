@@ -8,7 +8,7 @@
 #include <string.h>
 #include <umpio/scsi/disposition.h>
 
-void recheck_heed(void *arg, const struct path_result *result,
+static void heed(void *arg, const struct path_result *result,
 	const struct disposition *d)
 {
 	struct mpath *mp = arg;
@@ -20,6 +20,12 @@ void recheck_heed(void *arg, const struct path_result *result,
 	io_heed(mp, d->flags, d->what);
 	if (d->flags & DISPOSITION_REREAD_ALUA)
 		alua_watch_heed(mp, result);
+}
+
+void recheck_watch(struct mpath *mp)
+{
+	mp->probe->heed = heed;
+	overtake_probe(mp);
 }
 
 /* A port without access tells the names alone. */
@@ -51,5 +57,5 @@ void recheck_begin(struct mpath *mp)
 		return;
 	mp->probe = lun_probe(mp->dev->loop, mp->path, done, mp);
 	if (mp->probe)
-		mp->probe->heed = recheck_heed;
+		recheck_watch(mp);
 }

@@ -8,18 +8,16 @@
 #ifndef MPIO_RECHECK_H
 #define MPIO_RECHECK_H
 
-struct disposition;
 struct mpath;
-struct path_result;
 
 /* Reads it over `mp`, which is ACTIVE. Nothing while that is under way, and
  * without memory: the next time will do. */
 void recheck_begin(struct mpath *mp);
 
-/* lun_probe.heed of a path in use: unit attentions are told once, so they are
- * heeded as in any answer. While it is probed before its next command, or on
- * its way out, only what tells of a reset. */
-void recheck_heed(void *mpath, const struct path_result *result,
-	const struct disposition *d);
+/* The probe of `mp`, whose session is in use, has begun: its unit attentions
+ * are told once, so they are heeded as in any answer (while the path is probed
+ * before its next command, or on its way out, only what tells of a reset), and
+ * its commands count as being under way (overtake.h). */
+void recheck_watch(struct mpath *mp);
 
 #endif

@@ -349,6 +349,25 @@ Test(overtake, a_question_of_the_devices_own)
 	bench_fini(&b);
 }
 
+/* And the look at the identity of the unit, once a minute. */
+Test(overtake, a_look_at_the_identity)
+{
+	struct bench b;
+	struct bench_req flush;
+
+	setup(&b, 1, SCSI_INQUIRY, NULL);
+	b.paths[0]->slow = 100 * MS;
+	for (int i = 0; i < 70000 && b.paths[0]->open == 0; i++)
+		bench_run(&b, MS);
+	cr_assert(b.paths[0]->open);
+	bench_submit(&b, &flush, BLK_FLUSH, 0, 0, 0);
+	bench_run(&b, 10 * MS);
+	cr_assert_eq(flush.done, 0);
+	bench_run(&b, 200 * MS);
+	cr_assert_eq(flush.done, 1);
+	bench_fini(&b);
+}
+
 /* A path in order has nothing to wait for. */
 Test(overtake, one_connection)
 {
