@@ -131,6 +131,7 @@ struct session {
 	unsigned level_max; /* the most that is offered; a step that the target
 			     * refused is not asked of it again */
 	bool no_sha256;
+	bool digests_told; /* digests.c */
 
 	struct window window;
 	uint32_t window_seen;  /* the widest, since login */
@@ -241,6 +242,10 @@ void session_refused_level(struct session *s, unsigned level);
 
 /* The last PDU of a task that is `ending` has left. */
 void session_task_ended(struct session *s, struct task *t);
+
+/* digests.c: it is up; where bits that the network changes go unnoticed, one
+ * line says so, once. Not of portals of this host. */
+void session_tell_digests(struct session *s);
 
 /* Wakes the tick for something that has a time limit. */
 void session_watch(struct session *s);

@@ -195,6 +195,8 @@ static void come_up(struct session *s)
 		return;
 	}
 	settle_past(s);
+	if (!s->discovery && !s->visit.on)
+		session_tell_digests(s);
 	s->was_up = s->ever_up = true;
 	session_watch(s);
 	s->events->up(s->arg);
