@@ -63,12 +63,19 @@ static void send_step(struct lun_probe *p)
 	path_submit(p->path, &p->cmd);
 }
 
+static bool is_wanted(const struct lun_probe *p)
+{
+	if (p->brief && !p->step->names)
+		return false;
+	return !p->step->wanted || p->step->wanted(p);
+}
+
 static void next_step(struct lun_probe *p)
 {
 	p->retries = 0;
 	do
 		p->step++;
-	while (p->step->name && p->step->wanted && !p->step->wanted(p));
+	while (p->step->name && !is_wanted(p));
 	if (p->step->name)
 		send_step(p);
 	else

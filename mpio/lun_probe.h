@@ -37,6 +37,8 @@ struct lun_probe {
 	void (*goes)(void *arg);
 	void (*back)(void *arg, const struct path_cmd *cmd);
 
+	bool brief; /* of the facts only the identity */
+
 	const struct lun_step *step;
 	struct path_cmd cmd;
 	bool sent, cancelled;
@@ -65,6 +67,7 @@ struct lun_step {
 	bool optional;
 	bool (*wanted)(const struct lun_probe *p);      /* NULL: always */
 	int (*decode)(struct lun_probe *p, size_t len); /* NULL: no data */
+	bool names; /* tells something of the identity */
 };
 
 /* In order; the last one has no name. */

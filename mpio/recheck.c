@@ -56,6 +56,8 @@ void recheck_begin(struct mpath *mp)
 	if (mp->probe)
 		return;
 	mp->probe = lun_probe(mp->dev->loop, mp->path, done, mp);
-	if (mp->probe)
-		recheck_watch(mp);
+	if (!mp->probe)
+		return;
+	recheck_watch(mp);
+	mp->probe->brief = true;
 }

@@ -127,6 +127,26 @@ Test(recheck, the_path_carries_io_meanwhile)
 	bench_fini(&b);
 }
 
+/* Its capacity is the last that is asked for: an idle device is to cost little.
+ */
+Test(recheck, asks_for_the_identity_alone)
+{
+	struct bench b;
+	unsigned looks, submitted;
+
+	bench_init(&b, 1, "round-robin", NULL);
+	bench_up(&b);
+	looks = b.paths[0]->looks;
+	submitted = b.paths[0]->submitted;
+	while (b.paths[0]->looks == looks)
+		bench_run(&b, MS);
+	cr_assert_gt(b.paths[0]->submitted, submitted);
+	submitted = b.paths[0]->submitted;
+	bench_run(&b, S);
+	cr_assert_eq(b.paths[0]->submitted, submitted);
+	bench_fini(&b);
+}
+
 /* It ends with the path: lost, taken away, or left in the middle of it. */
 Test(recheck, is_given_up_with_its_path)
 {
