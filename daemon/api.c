@@ -28,11 +28,12 @@ struct device *call_device(struct daemon *d, struct control_call *call,
 	return dev;
 }
 
-struct plan_path *call_path(
-	struct device *dev, struct control_call *call, const char *text)
+struct plan_path *call_path(struct device *dev, struct control_call *call,
+	const char *text, int *queue)
 {
 	char why[256];
-	struct plan_path *path = device_find_path(dev, text, why, sizeof why);
+	struct plan_path *path =
+		device_find_path(dev, text, queue, why, sizeof why);
 
 	if (!path)
 		control_fail(call, CONTROL_FAILED, "%s", why);
@@ -86,6 +87,9 @@ static void survey_device(
 		control_add(o, "nbd", texts(dev->plan, true));
 		control_add(o, "fuse", texts(dev->plan, false));
 		control_add(o, "worker", json_object_new_int(dev->worker));
+		if (dev->plan->queues > 1)
+			control_add(o, "queues",
+				json_object_new_int((int)dev->plan->queues));
 		if (dev->changes)
 			control_add(o, "set", device_changes(dev));
 	}
@@ -189,6 +193,7 @@ static void run_path(
 	const char *text = control_text(request, "path");
 	struct device *dev;
 	struct plan_path *path;
+	int queue;
 
 	if (!verb || !text ||
 		(strcmp(verb, "fail") != 0 && strcmp(verb, "restore") != 0)) {
@@ -199,12 +204,12 @@ static void run_path(
 	dev = call_device(arg, call, request);
 	if (!dev)
 		return;
-	path = call_path(dev, call, text);
+	path = call_path(dev, call, text, &queue);
 	if (path)
 		unit_path(dev->unit,
 			strcmp(verb, "fail") == 0 ? UNIT_PATH_FAIL
 						  : UNIT_PATH_RESTORE,
-			path->id, on_path_done, call);
+			path->id, queue, on_path_done, call);
 }
 
 /* abort */

@@ -17,7 +17,7 @@ struct device *call_device(struct daemon *d, struct control_call *call,
 /* The path of `dev` that `text` names (HOST:PORT, or its id); NULL, and the
  * call has been failed. */
 struct plan_path *call_path(struct device *dev, struct control_call *call,
-	const char *text);
+	const char *text, int *queue);
 
 /* Ends with a NULL name; `arg` of each is the daemon. */
 extern const struct control_command api_commands[];

@@ -155,6 +155,7 @@ void api_fault(
 	struct wanted w = {0};
 	struct device *dev;
 	struct plan_path *path;
+	int queue;
 
 	if (!read_request(&w, call, request))
 		return;
@@ -165,7 +166,7 @@ void api_fault(
 	dev = call_device(arg, call, request);
 	if (!dev)
 		return;
-	path = call_path(dev, call, text);
+	path = call_path(dev, call, text, &queue);
 	if (path)
-		unit_fault(dev->unit, path->id, &w.fault, on_done, call);
+		unit_fault(dev->unit, path->id, queue, &w.fault, on_done, call);
 }

@@ -52,7 +52,8 @@ void daemon_ready(struct daemon *d, const struct device *dev)
 	device_frontends(dev, frontends, sizeof frontends);
 	fprintf(to, "%s ready: %llu bytes, %u/%u paths%s%s\n", dev->plan->name,
 		(unsigned long long)dev->size, unit_active(dev->unit),
-		dev->plan->npaths, frontends[0] ? ", " : "", frontends);
+		dev->plan->npaths * dev->plan->queues, frontends[0] ? ", " : "",
+		frontends);
 	fflush(to);
 	daemon_status_line(d);
 }
@@ -223,6 +224,7 @@ static int daemon_init(struct daemon *d)
 	instance = settings_text(d->settings, NULL, SET_INSTANCE);
 	d->instance = strdup(instance ? instance : d->control_path);
 	d->context.instance = d->instance;
+	d->context.workers = workers_count(d->workers);
 	return d->instance ? 0 : -ENOMEM;
 }
 

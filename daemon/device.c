@@ -8,6 +8,7 @@
 #include <string.h>
 #include <umpio/base/log.h>
 #include <umpio/base/units.h>
+#include <umpio/router.h>
 
 #include "daemon.h"
 #include "events.h"
@@ -161,7 +162,8 @@ static void on_event(void *arg, const struct event *event)
 		strcmp(event->word, "path-mismatched") == 0)
 		device_give_up(dev, -EINVAL, event->reason);
 	if (strcmp(event->word, "portal-elsewhere") == 0)
-		device_portal_elsewhere(dev, event->path, event->reason);
+		device_portal_elsewhere(dev,
+			event->path / (int)dev->plan->queues, event->reason);
 	events_add(dev->daemon->events, dev->plan->name, event);
 	daemon_changed(dev->daemon, dev);
 }
@@ -174,6 +176,18 @@ static void on_hopeless(void *arg, const char *reason)
 		device_give_up(dev, -EIO, reason);
 	else
 		log_error("%s: no path can work: %s", dev->plan->name, reason);
+}
+
+/* Whoever named LUNs by mistake is told, and served none. */
+static void on_mismatched(void *arg, const char *reason)
+{
+	struct device *dev = arg;
+
+	if (dev->state != DEVICE_CONNECTING)
+		return;
+	if (!dev->strict)
+		log_error("%s: %s", dev->plan->name, reason);
+	device_give_up(dev, -EINVAL, reason);
 }
 
 static void on_fuse_ended(void *arg, unsigned n)
@@ -194,6 +208,7 @@ static const struct unit_events device_unit_events = {
 	.ready = on_ready,
 	.event = on_event,
 	.hopeless = on_hopeless,
+	.mismatched = on_mismatched,
 	.fuse_ended = on_fuse_ended,
 	.gone = on_gone,
 };
@@ -288,19 +303,28 @@ struct device *device_new(
 	return dev;
 }
 
+/* NULL without memory or threads. */
+static struct unit *device_unit(struct device *dev)
+{
+	struct worker *workers[ROUTER_QUEUES_MAX];
+
+	for (unsigned i = 0; i < dev->plan->queues; i++) {
+		workers[i] = workers_of(dev, i);
+		if (!workers[i])
+			return NULL;
+	}
+	return unit_new(workers, dev->plan, &device_unit_events, dev);
+}
+
 int device_open(struct device *dev, bool strict,
 	void (*opened)(void *arg, struct device *dev, int err, const char *why),
 	void *arg)
 {
 	struct daemon *daemon = dev->daemon;
-	struct worker *worker;
 	char why[UNIT_REASON_MAX];
 
 	workers_assign(daemon);
-	worker = workers_of(dev);
-	if (worker)
-		dev->unit =
-			unit_new(worker, dev->plan, &device_unit_events, dev);
+	dev->unit = device_unit(dev);
 	if (!dev->unit) {
 		TAILQ_REMOVE(&daemon->devices, dev, link);
 		device_free(dev);
@@ -373,7 +397,8 @@ void device_remove_path(struct device *dev, struct plan_path *path)
 		plan_path_free(path);
 		return;
 	}
-	unit_path(dev->unit, UNIT_PATH_REMOVE, path->id, on_path_removed, path);
+	unit_path(dev->unit, UNIT_PATH_REMOVE, path->id, UNIT_ALL_QUEUES,
+		on_path_removed, path);
 }
 
 static bool plan_has_equal(
@@ -477,24 +502,31 @@ int device_update(struct device *dev, struct plan *plan)
 	return dev->incomplete ? -ENOMEM : 0;
 }
 
-static bool path_is_named(const struct plan_path *path, const char *text)
+/* An id is that of one queue's path. */
+static bool path_is_named(const struct device *dev,
+	const struct plan_path *path, const char *text, int *queue)
 {
 	struct endpoint at;
 	uint64_t id;
 
-	if (units_u64(text, &id) == 0)
-		return path->id >= 0 && (uint64_t)path->id == id;
+	*queue = UNIT_ALL_QUEUES;
+	if (units_u64(text, &id) == 0) {
+		*queue = (int)(id % dev->plan->queues);
+		return path->id >= 0 &&
+		       (uint64_t)path->id == id / dev->plan->queues;
+	}
 	return endpoint_parse(&at, text, strlen(text), ISCSI_PORT) == 0 &&
 	       plan_path_has_portal(path, &at);
 }
 
-struct plan_path *device_find_path(
-	const struct device *dev, const char *text, char *why, size_t why_size)
+struct plan_path *device_find_path(const struct device *dev, const char *text,
+	int *queue, char *why, size_t why_size)
 {
 	struct plan_path *found = NULL;
+	int which;
 
 	for (unsigned i = 0; i < dev->plan->npaths; i++) {
-		if (!path_is_named(dev->plan->paths[i], text))
+		if (!path_is_named(dev, dev->plan->paths[i], text, &which))
 			continue;
 		if (found) {
 			snprintf(why, why_size,
@@ -504,6 +536,7 @@ struct plan_path *device_find_path(
 			return NULL;
 		}
 		found = dev->plan->paths[i];
+		*queue = which;
 	}
 	if (!found)
 		snprintf(why, why_size,

@@ -87,10 +87,11 @@ void device_close(struct device *dev, bool now,
  * opened anew. 0; or -ENOMEM: not all was done, and is to be tried again. */
 int device_update(struct device *dev, struct plan *plan);
 
-/* The path that `text` names: an id or HOST:PORT. NULL, and a line in `why`,
- * which asks for the id where several match. */
-struct plan_path *device_find_path(
-	const struct device *dev, const char *text, char *why, size_t why_size);
+/* The path that `text` names: an id, which is one in `queue`, or HOST:PORT,
+ * which is one in all of them. NULL, and a line in `why`, which asks for the id
+ * where several match. */
+struct plan_path *device_find_path(const struct device *dev, const char *text,
+	int *queue, char *why, size_t why_size);
 
 /* Adds a path to plan and unit; it becomes the device's. */
 void device_add_path(struct device *dev, struct plan_path *path);

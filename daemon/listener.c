@@ -105,8 +105,10 @@ static void listener_free(struct listener *l)
 	free(l);
 }
 
+/* Beside `first`, unless that is NULL. */
 static struct listener *listener_new(struct loop *loop, const struct plan *plan,
-	const struct plan_nbd *nbd, char *why, size_t why_size)
+	const struct plan_nbd *nbd, const struct nbds_server *first, char *why,
+	size_t why_size)
 {
 	struct nbds_options options = {.max_clients = plan->nbd_max_clients};
 	struct listener *l = calloc(1, sizeof *l);
@@ -119,7 +121,9 @@ static struct listener *listener_new(struct loop *loop, const struct plan *plan,
 		return NULL;
 	}
 	options.tls = l->keys;
-	l->server = listener_open(loop, nbd->fd, &nbd->at, &options, &err);
+	l->server =
+		first ? nbds_server_beside(loop, first, &options, &err)
+		      : listener_open(loop, nbd->fd, &nbd->at, &options, &err);
 	if (l->server) {
 		l->at = nbd->fd == -1 ? nbd->at : *nbds_server_addr(l->server);
 		l->fd = nbd->fd;
@@ -152,7 +156,7 @@ struct nbds_server *listener_get(struct loop *loop, const struct plan *plan,
 	}
 	if (!l) {
 		snprintf(why, why_size, "out of memory");
-		l = listener_new(loop, plan, nbd, why, why_size);
+		l = listener_new(loop, plan, nbd, NULL, why, why_size);
 		if (!l)
 			return NULL;
 		if (!addr_is_loopback(&l->at) && !plan->tls.required)
@@ -163,6 +167,20 @@ struct nbds_server *listener_get(struct loop *loop, const struct plan *plan,
 		LIST_INSERT_HEAD(&listeners, l, link);
 	}
 	l->users++;
+	return l->server;
+}
+
+struct nbds_server *listener_join(struct loop *loop, const struct plan *plan,
+	unsigned n, const struct nbds_server *first, char *why, size_t why_size)
+{
+	struct listener *l;
+
+	snprintf(why, why_size, "out of memory");
+	l = listener_new(loop, plan, &plan->nbd[n], first, why, why_size);
+	if (!l)
+		return NULL;
+	LIST_INSERT_HEAD(&listeners, l, link);
+	l->users = 1;
 	return l->server;
 }
 

@@ -320,6 +320,12 @@ static int draft_device(struct draft *d)
 		return out_of_memory(d);
 	if (plan_mpio_device(plan, d->settings, d->device, &key, &why) < 0)
 		return refuse(d, key, why);
+	plan->queues =
+		(unsigned)settings_number(d->settings, d->device, SET_QUEUES);
+	if (plan->queues > d->context->workers)
+		return refuse(d, "queues",
+			"more than there are workers; each queue has a thread "
+			"of its own, see `workers`");
 	plan->discover = settings_bool(d->settings, d->device, SET_DISCOVER);
 	isns = settings_text(d->settings, d->device, SET_ISNS_SERVER);
 	if (isns && endpoint_parse(&plan->isns, isns, strlen(isns), ISNS_PORT))
@@ -437,6 +443,7 @@ bool plan_same_ways(const struct plan *a, const struct plan *b)
 bool plan_same_frontends(const struct plan *a, const struct plan *b)
 {
 	if (!plan_frontend_equal(a, b) || a->nfuse != b->nfuse ||
+		a->queues != b->queues ||
 		a->device.read_only != b->device.read_only ||
 		a->fblk.cache != b->fblk.cache ||
 		a->fblk.allow_other != b->fblk.allow_other)

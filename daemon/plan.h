@@ -18,8 +18,9 @@
 struct plan_path {
 	struct iscsi_config config;
 	struct mpath_options options;
-	int id;          /* in the device; -1: not there (yet); -ENOMEM: to be
-			  * added again */
+	const char *instance; /* the context's, for the ISIDs */
+	int id; /* in the device; -1: not there (yet); -ENOMEM: to be added
+		 * again */
 	unsigned joined; /* of its portals, the last ones: not in the settings,
 			  * and no part of what it is compared by */
 	bool discovered; /* not from the settings */
@@ -33,7 +34,7 @@ struct plan_nbd {
 	char *text; /* as configured: unix:PATH or tcp:HOST:PORT */
 	struct nbd_address address;
 	struct addr at; /* len 0: a name, and no numeric address */
-	int fd; /* of the service manager, and it stays so; -1: none */
+	int fd;         /* of the service manager, and it stays so; -1: none */
 };
 
 /* TLS of a device's NBD addresses; equal on devices that share one. */
@@ -48,6 +49,7 @@ struct plan {
 	struct mpdev_options device;
 	struct plan_path **paths;
 	unsigned npaths;
+	unsigned queues;
 	bool discover;
 	struct endpoint isns; /* the server; port 0: none */
 	struct plan_nbd *nbd;
@@ -63,6 +65,7 @@ struct plan {
 /* What a plan needs beside the settings. */
 struct plan_context {
 	const char *instance; /* the control socket's path, for the ISIDs */
+	unsigned workers;     /* how many queues there can be */
 };
 
 /* The plan of `device`. NULL, and one line in `why`. */

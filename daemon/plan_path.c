@@ -51,11 +51,17 @@ static char *secret_copy(const char *secret, size_t len)
 int plan_path_identify(struct plan_path *path, const char *device,
 	const struct plan_context *context)
 {
+	path->instance = context->instance;
+	return plan_path_isid(path, device, 0, path->config.isid);
+}
+
+int plan_path_isid(const struct plan_path *path, const char *device,
+	unsigned queue, uint8_t isid[6])
+{
 	char portal[ENDPOINT_TEXT_MAX];
 
-	return isid_make(path->config.isid, context->instance, device,
-		path->config.target_name,
-		endpoint_text(&path->config.portals[0], portal), 0);
+	return isid_make(isid, path->instance, device, path->config.target_name,
+		endpoint_text(&path->config.portals[0], portal), queue);
 }
 
 struct plan_path *plan_path_copy(const struct plan_path *from)
@@ -66,6 +72,7 @@ struct plan_path *plan_path_copy(const struct plan_path *from)
 	if (!path)
 		return NULL;
 	path->options = from->options;
+	path->instance = from->instance;
 	to = &path->config;
 	*to = from->config;
 	to->initiator_name = plan_path_keep(path, from->config.initiator_name);

@@ -17,4 +17,9 @@ char *plan_path_keep(struct plan_path *path, const char *text);
 int plan_path_identify(struct plan_path *path, const char *device,
 	const struct plan_context *context);
 
+/* The ISID of its session in queue number `queue`; that of the first is the
+ * path's. 0 or -ENOMEM. */
+int plan_path_isid(const struct plan_path *path, const char *device,
+	unsigned queue, uint8_t isid[6]);
+
 #endif

@@ -1,33 +1,57 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* A unit's life, as the control thread steers it: each step is taken by all
+ * queues before the next one begins. */
 #include "unit_private.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <umpio/base/log.h>
 
-#include "events.h"
-#include "listener.h"
 #include "plan.h"
 
-static void unit_end(void *arg);
+static int unit_init_queue(
+	struct unit *u, unsigned number, struct worker *worker)
+{
+	struct unit_queue *q = &u->queues[number];
 
-struct unit *unit_new(struct worker *worker, const struct plan *plan,
+	q->unit = u;
+	q->number = number;
+	q->worker = worker;
+	q->servers = calloc(u->plan->nnbd + 1, sizeof(struct nbds_server *));
+	return q->servers ? 0 : -ENOMEM;
+}
+
+static int unit_init_router(struct unit *u, struct worker *const *workers)
+{
+	struct loop *loops[ROUTER_QUEUES_MAX];
+
+	for (unsigned i = 0; i < u->n; i++)
+		loops[i] = worker_loop(workers[i]);
+	u->router = router_new(u->plan->name, u->n, loops);
+	return u->router ? 0 : -ENOMEM;
+}
+
+struct unit *unit_new(struct worker *const *workers, const struct plan *plan,
 	const struct unit_events *events, void *arg)
 {
-	struct unit *u = calloc(1, sizeof *u);
+	unsigned n = plan->queues;
+	struct unit *u = calloc(1, sizeof *u + n * sizeof u->queues[0]);
+	int err = 0;
 
 	if (!u)
 		return NULL;
-	u->worker = worker;
 	u->plan = plan;
 	u->events = events;
 	u->arg = arg;
-	loop_task_init(&u->end, unit_end, u);
-	u->servers = calloc(plan->nnbd + 1, sizeof *u->servers);
+	u->n = n;
 	u->fuse = calloc(plan->nfuse + 1, sizeof *u->fuse);
-	if (!u->servers || !u->fuse) {
+	u->infos = calloc(n, sizeof *u->infos);
+	for (unsigned i = 0; i < n; i++)
+		err |= unit_init_queue(u, i, workers[i]);
+	if (n > 1)
+		err |= unit_init_router(u, workers);
+	if (!u->fuse || !u->infos || err) {
 		unit_free(u);
 		return NULL;
 	}
@@ -38,301 +62,136 @@ void unit_free(struct unit *u)
 {
 	if (!u)
 		return;
+	for (unsigned i = 0; i < u->n; i++)
+		free(u->queues[i].servers);
+	router_free(u->router);
+	free(u->infos);
 	free(u->fuse);
-	free(u->servers);
 	free(u);
 }
 
-/* What the device tells, carried over to the control loop. */
-
-struct unit_note {
-	struct job job;
-	struct unit *unit;
-	struct event event; /* word NULL: hopeless */
-	char reason[UNIT_REASON_MAX];
-};
-
-static void note_done(struct job *job)
+/* One step on queues [from, to): its job is at `job` in each. */
+static void unit_step(struct unit *u, size_t job, unsigned from, unsigned to,
+	void (*work)(struct job *), void (*done)(struct job *))
 {
-	struct unit_note *note = (struct unit_note *)job;
-	struct unit *u = note->unit;
+	u->coming = to - from;
+	for (unsigned i = from; i < to; i++) {
+		struct job *j = (struct job *)((char *)&u->queues[i] + job);
 
-	if (note->event.word)
-		u->events->event(u->arg, &note->event);
-	else
-		u->events->hopeless(u->arg, note->reason);
-	free(note);
-}
-
-/* Since the path's last byte. */
-static uint64_t silence(const struct unit *u, int path)
-{
-	struct mpath_info info;
-
-	for (unsigned n = 0; mpdev_path_info(u->dev, n, &info); n++)
-		if (info.id == path && info.heard)
-			return loop_now(worker_loop(u->worker)) - info.heard;
-	return EVENT_NEVER;
-}
-
-static void unit_tell(
-	struct unit *u, int path, const char *word, const char *reason)
-{
-	struct unit_note *note = calloc(1, sizeof *note);
-
-	if (!note) {
-		log_error("%s: out of memory for an event", u->plan->name);
-		return;
-	}
-	note->job.done = note_done;
-	note->unit = u;
-	snprintf(note->reason, sizeof note->reason, "%s", reason);
-	note->event = (struct event){.path = path,
-		.word = word,
-		.reason = note->reason,
-		.silent = silence(u, path)};
-	clock_gettime(CLOCK_REALTIME, &note->event.at);
-	worker_tell(u->worker, &note->job);
-}
-
-static void on_event(void *arg, int path, const char *event, const char *reason)
-{
-	unit_tell(arg, path, event, reason);
-}
-
-static void on_hopeless(void *arg, const char *reason)
-{
-	unit_tell(arg, -1, NULL, reason);
-}
-
-static void ready_done(struct job *job)
-{
-	struct unit *u = UNIT_OF(job, ready);
-
-	u->events->ready(u->arg, u->first.info.size);
-}
-
-static void on_ready(void *arg)
-{
-	struct unit *u = arg;
-
-	mpdev_snapshot(u->dev, &u->first);
-	u->ready.done = ready_done;
-	worker_tell(u->worker, &u->ready);
-}
-
-static void unit_end_when_alone(struct unit *u)
-{
-	if (u->gone_told && u->under_way == 0)
-		u->events->gone(u->arg, u->gone_err);
-}
-
-static void gone_done(struct job *job)
-{
-	struct unit *u = UNIT_OF(job, gone);
-
-	u->gone_told = true;
-	unit_end_when_alone(u);
-}
-
-void unit_send(struct unit *u, struct job *job)
-{
-	u->under_way++;
-	worker_run(u->worker, job);
-}
-
-void unit_returned(struct unit *u)
-{
-	u->under_way--;
-	unit_end_when_alone(u);
-}
-
-static void unit_drop_servers(struct unit *u)
-{
-	for (unsigned i = 0; i < u->plan->nnbd; i++) {
-		if (u->servers[i])
-			listener_put(u->servers[i]);
-		u->servers[i] = NULL;
+		j->work = work;
+		j->done = done;
+		worker_run(u->queues[i].worker, j);
 	}
 }
 
-/* Everything of the unit on the worker has come to rest. */
-static void unit_end(void *arg)
+/* The first queue that has failed; NULL: none. */
+static struct unit_queue *unit_failed(struct unit *u)
 {
-	struct unit *u = arg;
-
-	unit_drop_servers(u);
-	for (unsigned i = 0; i < u->plan->nfuse; i++)
-		fblk_free(u->fuse[i].fblk);
-	if (u->dev)
-		worker_links_remove(u->worker, &u->links);
-	mpdev_free(u->dev);
-	u->dev = NULL;
-	u->gone.done = gone_done;
-	worker_tell(u->worker, &u->gone);
+	for (unsigned i = 0; i < u->n; i++)
+		if (u->queues[i].err < 0)
+			return &u->queues[i];
+	return NULL;
 }
 
-/* Frontends first, so that their last requests are answered, then the paths;
- * in a hurry both at once. */
-static void unit_drain_on(struct unit *u)
+static void unit_tell(struct unit *u, unit_done_fn *done)
 {
-	if (!u->paths_draining && (u->busy_frontends == 0 || u->now)) {
-		u->paths_draining = true;
-		if (u->dev)
-			mpdev_drain(u->dev, u->now);
-		else
-			u->paths_drained = true; /* the start had failed */
-	}
-	if (u->paths_drained && u->busy_frontends == 0 && u->draining)
-		loop_post(worker_loop(u->worker), &u->end);
+	const struct unit_queue *q = unit_failed(u);
+
+	done(u->arg, q ? q->err : 0, q ? q->why : "");
 }
-
-static void on_drained(void *arg, int err)
-{
-	struct unit *u = arg;
-
-	u->gone_err = err;
-	u->paths_drained = true;
-	unit_drain_on(u);
-}
-
-static const struct mpdev_events unit_device_events = {
-	.ready = on_ready,
-	.event = on_event,
-	.hopeless = on_hopeless,
-	.drained = on_drained,
-};
 
 /* Start */
 
-static int unit_listen(struct unit *u)
-{
-	const struct plan *plan = u->plan;
-
-	for (unsigned i = 0; i < plan->nnbd; i++) {
-		u->servers[i] = listener_get(
-			worker_loop(u->worker), plan, i, u->why, sizeof u->why);
-		if (!u->servers[i])
-			return -EADDRINUSE;
-	}
-	return 0;
-}
-
-static void on_links_changed(void *arg)
-{
-	struct unit *u = arg;
-
-	mpdev_links_changed(u->dev);
-}
-
-static void start_work(struct job *job)
-{
-	struct unit *u = UNIT_OF(job, start);
-	const struct plan *plan = u->plan;
-
-	u->start_err = unit_listen(u);
-	if (u->start_err < 0)
-		return;
-	u->dev = mpdev_new(worker_loop(u->worker), plan->name, &plan->device,
-		&unit_device_events, u);
-	if (!u->dev) {
-		u->start_err = -ENOMEM;
-		snprintf(u->why, sizeof u->why, "out of memory");
-		return;
-	}
-	u->links.changed = on_links_changed;
-	u->links.arg = u;
-	worker_links_add(u->worker, &u->links);
-}
-
 static void start_done(struct job *job)
 {
-	struct unit *u = UNIT_OF(job, start);
+	struct unit *u = UNIT_QUEUE_OF(job, start)->unit;
 
-	u->started(u->arg, u->start_err, u->why);
-	unit_returned(u);
+	if (--u->coming == 0)
+		unit_tell(u, u->started);
 }
 
 void unit_start(struct unit *u, unit_done_fn *done)
 {
 	u->started = done;
-	u->start.work = start_work;
-	u->start.done = start_done;
-	unit_send(u, &u->start);
+	unit_step(u, offsetof(struct unit_queue, start), 0, u->n,
+		unit_queue_start, start_done);
 }
 
-/* Serve */
-
-static void fuse_ended_done(struct job *job)
+/* Each queue has taken the LUN that it met first for the right one. */
+static bool unit_agrees(const struct unit *u, char *why, size_t size)
 {
-	struct unit_fuse *f =
-		(struct unit_fuse *)((char *)job -
-				     offsetof(struct unit_fuse, ended));
+	const struct mpdev_snapshot *a = &u->queues[0].first;
 
-	f->unit->events->fuse_ended(f->unit->arg, f->n);
-}
+	for (unsigned i = 1; i < u->n; i++) {
+		const struct mpdev_snapshot *b = &u->queues[i].first;
 
-static void on_fuse_ended(void *arg)
-{
-	struct unit_fuse *f = arg;
-
-	if (f->unit->draining)
-		return;
-	f->ended.done = fuse_ended_done;
-	worker_tell(f->unit->worker, &f->ended);
-}
-
-static int unit_serve_fuse(struct unit *u, unsigned n)
-{
-	struct unit_fuse *f = &u->fuse[n];
-
-	if (!f->mount)
-		return 0;
-	f->fblk = fblk_new(worker_loop(u->worker), f->mount,
-		mpdev_blkdev(u->dev), on_fuse_ended, f);
-	if (f->fblk)
-		return 0;
-	snprintf(u->why, sizeof u->why, "fuse %s: out of memory",
-		u->plan->fuse[n]);
-	return -ENOMEM;
-}
-
-static int unit_serve_nbd(struct unit *u, unsigned n)
-{
-	int err = nbds_export_add(u->servers[n], u->plan->name,
-		mpdev_blkdev(u->dev),
-		u->plan->tls_allow[0] ? u->plan->tls_allow : NULL);
-
-	if (err < 0)
-		snprintf(u->why, sizeof u->why, "nbd %s: export %s: %s",
-			u->plan->nbd[n].text, u->plan->name, strerror(-err));
-	else
-		u->exports++;
-	return err;
-}
-
-static void serve_work(struct job *job)
-{
-	struct unit *u = UNIT_OF(job, serve);
-
-	u->serve_err = 0;
-	if (!u->dev || u->draining) {
-		u->serve_err = -ESHUTDOWN;
-		return;
+		if (strcmp(a->wwid, b->wwid) == 0 &&
+			a->info.size == b->info.size &&
+			a->info.block_size == b->info.block_size)
+			continue;
+		snprintf(why, size,
+			"its paths lead to different LUNs: %s of %llu bytes "
+			"and %s of %llu bytes; name the paths of one",
+			a->wwid, (unsigned long long)a->info.size, b->wwid,
+			(unsigned long long)b->info.size);
+		return false;
 	}
-	mpdev_snapshot(u->dev, &u->served_with);
-	for (unsigned i = 0; i < u->plan->nfuse && u->serve_err == 0; i++)
-		u->serve_err = unit_serve_fuse(u, i);
-	for (unsigned i = 0; i < u->plan->nnbd && u->serve_err == 0; i++)
-		u->serve_err = unit_serve_nbd(u, i);
+	return true;
 }
 
-static void serve_done(struct job *job)
+void unit_queue_is_ready(struct job *job)
 {
-	struct unit *u = UNIT_OF(job, serve);
+	struct unit *u = UNIT_QUEUE_OF(job, ready)->unit;
+	char why[UNIT_REASON_MAX];
+	struct blk_info info;
 
-	u->served(u->arg, u->serve_err, u->why);
-	unit_returned(u);
+	if (++u->ready < u->n)
+		return;
+	for (unsigned i = 0; i < u->n; i++)
+		u->infos[i] = u->queues[i].first.info;
+	router_merge(&info, u->infos, u->n);
+	if (unit_agrees(u, why, sizeof why))
+		u->events->ready(u->arg, info.size);
+	else
+		u->events->mismatched(u->arg, why);
+}
+
+/*
+ * Serve: the router is open on all loops before one serves, and the first
+ * queue, whose clients are there already, serves last.
+ */
+static void first_done(struct job *job)
+{
+	struct unit *u = UNIT_QUEUE_OF(job, serve)->unit;
+
+	unit_tell(u, u->served);
+}
+
+static void serve_first(struct unit *u)
+{
+	unit_step(u, offsetof(struct unit_queue, serve), 0, 1, unit_queue_serve,
+		first_done);
+}
+
+static void others_done(struct job *job)
+{
+	struct unit *u = UNIT_QUEUE_OF(job, serve)->unit;
+
+	if (--u->coming > 0 || u->draining)
+		return;
+	if (unit_failed(u))
+		unit_tell(u, u->served);
+	else
+		serve_first(u);
+}
+
+static void open_done(struct job *job)
+{
+	struct unit *u = UNIT_QUEUE_OF(job, open)->unit;
+
+	if (--u->coming == 0 && !u->draining)
+		unit_step(u, offsetof(struct unit_queue, serve), 1, u->n,
+			unit_queue_serve, others_done);
 }
 
 void unit_serve(
@@ -344,78 +203,118 @@ void unit_serve(
 		u->fuse[i].mount = mounts[i];
 	}
 	u->served = done;
-	u->serve.work = serve_work;
-	u->serve.done = serve_done;
-	unit_send(u, &u->serve);
+	if (u->router)
+		unit_step(u, offsetof(struct unit_queue, open), 0, u->n,
+			unit_queue_open, open_done);
+	else
+		serve_first(u);
 }
 
 unsigned unit_active(const struct unit *u)
 {
-	return u->served_with.up;
+	unsigned active = 0;
+
+	for (unsigned i = 0; i < u->n; i++)
+		active += u->queues[i].served_with.up;
+	return active;
 }
 
-/* Drain */
-
-static void on_frontend_idle(void *arg)
+/*
+ * Drain: no queue's paths go before all frontends are idle, since their
+ * requests are for any of them; nothing is freed before all are at rest.
+ */
+static void nothing_done(struct job *job)
 {
-	struct unit *u = arg;
-
-	u->busy_frontends--;
-	unit_drain_on(u);
+	(void)job;
 }
 
-static void drain_work(struct job *job)
+static void unit_order(struct unit *u, size_t job, void (*work)(struct job *))
 {
-	struct unit *u = UNIT_OF(job, drain);
+	unsigned coming = u->coming; /* of a step under way: its own affair */
 
-	if (u->draining)
+	unit_step(u, job, 0, u->n, work, nothing_done);
+	u->coming = coming;
+}
+
+void unit_queue_is_idle(struct job *job)
+{
+	struct unit *u = UNIT_QUEUE_OF(job, idle)->unit;
+
+	if (++u->idle == u->n)
+		unit_order(
+			u, offsetof(struct unit_queue, paths), unit_queue_stop);
+}
+
+static void unit_gone_when_alone(struct unit *u)
+{
+	int err = 0;
+
+	if (!u->ended || u->asked)
 		return;
-	u->draining = true;
-	u->busy_frontends = 1; /* this call itself */
-	for (unsigned i = 0; i < u->exports; i++) {
-		u->busy_frontends++;
-		nbds_export_remove(u->servers[i], u->plan->name, u->now,
-			on_frontend_idle, u);
-	}
-	for (unsigned i = 0; i < u->plan->nfuse; i++) {
-		if (!u->fuse[i].fblk)
-			continue;
-		u->busy_frontends++;
-		fblk_drain(u->fuse[i].fblk, on_frontend_idle, u);
-	}
-	on_frontend_idle(u);
+	for (unsigned i = 0; i < u->n && !err; i++)
+		err = u->queues[i].drain_err;
+	u->events->gone(u->arg, err);
 }
 
-static void hurry_work(struct job *job)
+void unit_asked(struct unit *u)
 {
-	struct unit *u = UNIT_OF(job, hurry);
-
-	if (u->gone.done)
-		return; /* it has come to rest meanwhile */
-	u->now = true;
-	drain_work(&u->drain);
-	if (u->dev && u->paths_draining)
-		mpdev_drain(u->dev, true);
-	unit_drain_on(u);
+	u->asked++;
 }
 
-static void drain_done(struct job *job)
+void unit_answered(struct unit *u)
 {
-	unit_returned(UNIT_OF(job, drain));
+	u->asked--;
+	unit_gone_when_alone(u);
 }
 
-static void hurry_done(struct job *job)
+static void end_done(struct job *job)
 {
-	unit_returned(UNIT_OF(job, hurry));
+	struct unit *u = UNIT_QUEUE_OF(job, end)->unit;
+
+	if (--u->coming > 0)
+		return;
+	u->ended = true;
+	unit_gone_when_alone(u);
+}
+
+static void unit_end(struct unit *u)
+{
+	unit_step(u, offsetof(struct unit_queue, end), 0, u->n, unit_queue_end,
+		end_done);
+}
+
+static void close_done(struct job *job)
+{
+	struct unit *u = UNIT_QUEUE_OF(job, close)->unit;
+
+	if (--u->coming == 0)
+		unit_end(u);
+}
+
+void unit_queue_is_at_rest(struct job *job)
+{
+	struct unit *u = UNIT_QUEUE_OF(job, rest)->unit;
+
+	if (++u->resting < u->n)
+		return;
+	u->ending = true;
+	if (u->router)
+		unit_step(u, offsetof(struct unit_queue, close), 0, u->n,
+			unit_queue_close, close_done);
+	else
+		unit_end(u);
 }
 
 void unit_drain(struct unit *u, bool now)
 {
-	struct job *job = now ? &u->hurry : &u->drain;
-
-	if (job->done)
+	if (u->ending || u->now || (u->draining && !now))
 		return; /* said before */
-	job->work = now ? hurry_work : drain_work;
-	job->done = now ? hurry_done : drain_done;
-	unit_send(u, job);
+	u->draining = true;
+	u->now = now;
+	if (now)
+		unit_order(u, offsetof(struct unit_queue, hurry),
+			unit_queue_hurry);
+	else
+		unit_order(u, offsetof(struct unit_queue, drain),
+			unit_queue_drain);
 }

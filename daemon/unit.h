@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A unit: the part of a device that lives on a worker's loop, which is the
+ * A unit: the part of a device that lives on workers' loops, which is the
  * multipath device, its NBD exports and its block files. The control thread
- * holds it by this header alone: calls are posted to the worker, answers come
+ * holds it by this header alone: calls are posted to the workers, answers come
  * back as callbacks on the control loop, in the order of the calls.
+ *
+ * It has one queue or several, each of which is a multipath device of its own
+ * on a worker of its own, with a session for each path of the plan; a router
+ * makes one device of them. A path of the plan has one id, which is that of
+ * each queue's path; people see ids that are unit_path_id().
  */
 #ifndef UMPIOD_UNIT_H
 #define UMPIOD_UNIT_H
@@ -32,6 +37,8 @@ struct unit_events {
 	/* As mpdev_events.event. */
 	void (*event)(void *arg, const struct event *event);
 	void (*hopeless)(void *arg, const char *reason);
+	/* The queues have found different LUNs: it will never be ready. */
+	void (*mismatched)(void *arg, const char *reason);
 	/* The kernel has ended the block file number `n` of the plan (umount,
 	 * abort); the device goes on without it. */
 	void (*fuse_ended)(void *arg, unsigned n);
@@ -40,9 +47,16 @@ struct unit_events {
 	void (*gone)(void *arg, int err);
 };
 
-/* The unit of `plan`, which must outlive it. NULL without memory. */
-struct unit *unit_new(struct worker *worker, const struct plan *plan,
+/* The unit of `plan`, which must outlive it; the n-th of its queues lives on
+ * workers[n]. NULL without memory. */
+struct unit *unit_new(struct worker *const *workers, const struct plan *plan,
 	const struct unit_events *events, void *arg);
+
+/* What people call path `id` of a queue. With one queue it is `id`. */
+static inline int unit_path_id(unsigned queues, unsigned queue, int id)
+{
+	return id * (int)queues + (int)queue;
+}
 
 /* Begins: the listeners, and a device without paths. done(0), or -errno and a
  * line, and then only unit_drain() is left to do. */
@@ -54,23 +68,26 @@ void unit_start(struct unit *unit, unit_done_fn *done);
 void unit_serve(struct unit *unit, struct fblk_mount *const *mounts,
 	unit_done_fn *done);
 
-/* Paths that were up when the device began to serve. */
+/* Paths of all queues that were up when the device began to serve. */
 unsigned unit_active(const struct unit *unit);
 
-/* Adds a path; `path` must live until done, whose `err` is the path's id. */
+/* Adds a path to each queue; `path` must live until done, whose `err` is the
+ * path's id in all of them. */
 void unit_add_path(struct unit *unit, const struct plan_path *path,
 	void (*done)(void *arg, int id, void *about), void *about);
 
-/* Verbs on a path by its id; done(0) or -ENOENT. */
+/* Verbs on a path by its id, of one queue or of all; done(0) or -ENOENT. */
+#define UNIT_ALL_QUEUES (-1)
 enum unit_path_verb { UNIT_PATH_FAIL, UNIT_PATH_RESTORE, UNIT_PATH_REMOVE };
-void unit_path(struct unit *unit, enum unit_path_verb verb, int id,
+void unit_path(struct unit *unit, enum unit_path_verb verb, int id, int queue,
 	void (*done)(void *arg, int err, void *about), void *about);
 
 /* As iscsi_path_add_portal(), for the path of that id if there is one. */
 void unit_add_portal(struct unit *unit, int id, const struct endpoint *portal);
 
-/* As mpdev_fault_path(). */
-void unit_fault(struct unit *unit, int id, const struct path_fault *fault,
+/* As mpdev_fault_path(), in one queue or in all: 0 when one of them could. */
+void unit_fault(struct unit *unit, int id, int queue,
+	const struct path_fault *fault,
 	void (*done)(void *arg, int err, void *about), void *about);
 
 /* The credentials of `path` are used from its next login on, its
@@ -80,11 +97,14 @@ int unit_renew_path(struct unit *unit, const struct plan_path *path);
 
 /* As mpdev_pr(), with its action, type and key; `pr` is the owner's, lives
  * until done, and has the answer in its own `error` and `why`. Parameter data
- * is taken down by `take`, on the worker, before. */
+ * is taken down by `take`, on a worker, before. Keys are registered in every
+ * queue, and released; the others go by the first queue that has a path. */
 struct unit_pr {
 	struct mpio_pr pr;
 	void (*take)(struct unit_pr *pr);
 	void (*done)(struct unit_pr *pr);
+	unsigned queue; /* private, from here */
+	bool good;
 };
 void unit_pr(struct unit *unit, struct unit_pr *pr);
 

@@ -3,6 +3,7 @@
 
 #include <json-c/json.h>
 #include <stdio.h>
+#include <string.h>
 #include <umpio/base/units.h>
 #include <umpio/control.h>
 
@@ -25,11 +26,26 @@ static struct json_object *portals_view(const struct path_facts *facts)
 	return list;
 }
 
-static struct json_object *path_status(const struct mpath_info *p)
+/* Which of the device's queues is looked at. */
+struct queue {
+	const struct mpdev *dev;
+	unsigned number, of;
+};
+
+/* Where there are several, what is one queue's says whose it is. */
+static void put_queue(struct json_object *o, const struct queue *q)
+{
+	if (q->of > 1)
+		put_number(o, "queue", q->number);
+}
+
+static struct json_object *path_status(
+	const struct queue *q, const struct mpath_info *p)
 {
 	struct json_object *o = json_object_new_object();
 
 	put_number(o, "id", (uint64_t)p->id);
+	put_queue(o, q);
 	put_text(o, "portal", p->facts.portal);
 	control_add(o, "portals", portals_view(&p->facts));
 	put_text(o, "target", p->facts.target);
@@ -68,7 +84,8 @@ static struct json_object *latency_view(const struct histogram *h)
 	return o;
 }
 
-static struct json_object *path_stats(const struct mpath_info *p)
+static struct json_object *path_stats(
+	const struct queue *q, const struct mpath_info *p)
 {
 	const struct path_counters *c = &p->counters;
 	struct json_object *o = json_object_new_object();
@@ -95,33 +112,44 @@ static struct json_object *path_stats(const struct mpath_info *p)
 
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
 		put_number(o, numbers[i].key, numbers[i].value);
+	put_queue(o, q);
 	control_add(o, "read_latency_us", latency_view(p->read_latency));
 	control_add(o, "write_latency_us", latency_view(p->write_latency));
 	return o;
 }
 
-static struct json_object *paths_view(const struct mpdev *dev,
-	struct json_object *(*view)(const struct mpath_info *))
+/* The list under `key`, which the queue before may have begun. */
+static struct json_object *list_at(struct json_object *into, const char *key)
 {
-	struct json_object *list = json_object_new_array();
+	struct json_object *list;
+
+	if (json_object_object_get_ex(into, key, &list))
+		return list;
+	return control_add(into, key, json_object_new_array());
+}
+
+static void put_paths(struct json_object *list, const struct queue *q,
+	struct json_object *(*view)(
+		const struct queue *, const struct mpath_info *))
+{
 	struct mpath_info info;
 
-	for (unsigned n = 0; mpdev_path_info(dev, n, &info); n++)
-		control_append(list, view(&info));
-	return list;
+	for (unsigned n = 0; mpdev_path_info(q->dev, n, &info); n++)
+		control_append(list, view(q, &info));
 }
 
 static struct json_object *group_status(
-	const struct mpdev *dev, unsigned n, const struct mpath_group_info *g)
+	const struct queue *q, unsigned n, const struct mpath_group_info *g)
 {
 	struct json_object *o = json_object_new_object();
 	struct json_object *paths = json_object_new_array();
 	struct mpath_info path;
 
-	for (unsigned i = 0; mpdev_path_info(dev, i, &path); i++)
+	for (unsigned i = 0; mpdev_path_info(q->dev, i, &path); i++)
 		if (path.group == n)
 			control_append(paths, json_object_new_int(path.id));
 	put_number(o, "id", n);
+	put_queue(o, q);
 	control_add(o, "priority", json_object_new_int(g->priority));
 	put_text(o, "state",
 		g->in_use && g->usable ? "active"
@@ -131,41 +159,90 @@ static struct json_object *group_status(
 	return o;
 }
 
-static struct json_object *groups_view(const struct mpdev *dev)
+static void put_groups(struct json_object *list, const struct queue *q)
 {
-	struct json_object *list = json_object_new_array();
 	struct mpath_group_info group;
 
-	for (unsigned n = 0; mpdev_group_info(dev, n, &group); n++)
-		control_append(list, group_status(dev, n, &group));
-	return list;
+	for (unsigned n = 0; mpdev_group_info(q->dev, n, &group); n++)
+		control_append(list, group_status(q, n, &group));
 }
 
-void unit_view_fill(
-	const struct mpdev *dev, enum unit_view view, struct json_object *into)
+/* Adds to what the queues before have. */
+static void add_number(struct json_object *o, const char *key, uint64_t n)
 {
+	struct json_object *before;
+
+	if (json_object_object_get_ex(o, key, &before))
+		n += json_object_get_uint64(before);
+	put_number(o, key, n);
+}
+
+static void least_number(struct json_object *o, const char *key, uint64_t n)
+{
+	struct json_object *before;
+
+	if (json_object_object_get_ex(o, key, &before) &&
+		json_object_get_uint64(before) < n)
+		return;
+	put_number(o, key, n);
+}
+
+/* How a device fares as a whole is how its worst queue does. */
+static void worst_state(struct json_object *o, enum mpdev_state state)
+{
+	static const enum mpdev_state worst_first[] = {
+		MPDEV_CONNECTING,
+		MPDEV_FAILED,
+		MPDEV_QUEUEING,
+		MPDEV_DEGRADED,
+	};
+	struct json_object *before;
+
+	if (json_object_object_get_ex(o, "state", &before)) {
+		const char *name = json_object_get_string(before);
+
+		for (size_t i = 0; i < sizeof worst_first / sizeof *worst_first;
+			i++) {
+			if (worst_first[i] == state)
+				break;
+			if (strcmp(name, mpdev_state_name(worst_first[i])) == 0)
+				return;
+		}
+		if (state == MPDEV_UP)
+			return;
+	}
+	put_text(o, "state", mpdev_state_name(state));
+}
+
+static void put_key(struct json_object *into, uint64_t pr_key)
+{
+	char key[24];
+
+	snprintf(key, sizeof key, "0x%llx", (unsigned long long)pr_key);
+	put_text(into, "reservation_key", key);
+}
+
+void unit_view_fill(const struct mpdev *dev, enum unit_view view,
+	struct json_object *into, unsigned queue, unsigned queues)
+{
+	const struct queue q = {dev, queue, queues};
 	struct mpdev_snapshot s;
 
 	mpdev_snapshot(dev, &s);
 	if (view == UNIT_STATS) {
-		put_number(into, "failovers", s.failovers);
-		put_number(into, "queued", s.queued);
-		control_add(into, "sessions", paths_view(dev, path_stats));
+		add_number(into, "failovers", s.failovers);
+		add_number(into, "queued", s.queued);
+		put_paths(list_at(into, "sessions"), &q, path_stats);
 		return;
 	}
 	put_text(into, "wwid", s.wwid);
-	put_number(into, "size", s.info.size);
+	least_number(into, "size", s.info.size);
 	put_number(into, "block_size", s.info.block_size);
-	put_text(into, "state", mpdev_state_name(s.state));
+	worst_state(into, s.state);
 	put_text(into, "policy", s.policy);
-	put_number(into, "queued", s.queued);
-	if (s.pr_key) {
-		char key[24];
-
-		snprintf(key, sizeof key, "0x%llx",
-			(unsigned long long)s.pr_key);
-		put_text(into, "reservation_key", key);
-	}
-	control_add(into, "groups", groups_view(dev));
-	control_add(into, "paths", paths_view(dev, path_status));
+	add_number(into, "queued", s.queued);
+	if (s.pr_key)
+		put_key(into, s.pr_key);
+	put_groups(list_at(into, "groups"), &q);
+	put_paths(list_at(into, "paths"), &q, path_status);
 }

@@ -5,8 +5,9 @@
 
 #include "unit.h"
 
-/* Adds the keys of `view` to the object `into`; on the worker's loop. */
-void unit_view_fill(
-	const struct mpdev *dev, enum unit_view view, struct json_object *into);
+/* Adds the keys of `view` to the object `into`; on the worker's loop. `dev` is
+ * queue number `queue` of so many: those before it have filled in theirs. */
+void unit_view_fill(const struct mpdev *dev, enum unit_view view,
+	struct json_object *into, unsigned queue, unsigned queues);
 
 #endif

@@ -55,10 +55,16 @@ void workers_free(struct workers *w)
 	free(w);
 }
 
-struct worker *workers_of(const struct device *dev)
+unsigned workers_count(const struct workers *w)
+{
+	return w->count;
+}
+
+struct worker *workers_of(const struct device *dev, unsigned queue)
 {
 	struct workers *w = dev->daemon->workers;
-	struct worker **worker = &w->at[dev->worker].worker;
+	unsigned n = ((unsigned)dev->worker + queue) % w->count;
+	struct worker **worker = &w->at[n].worker;
 
 	if (!*worker)
 		*worker = worker_new(w->control, w->poll_ns);
@@ -74,8 +80,9 @@ static int fewest_devices(const struct daemon *d)
 	for (unsigned i = 0; i < w->count; i++)
 		w->at[i].devices = 0;
 	TAILQ_FOREACH (dev, &d->devices, link)
-		if (dev->worker >= 0)
-			w->at[dev->worker].devices++;
+		for (unsigned q = 0; dev->worker >= 0 && q < dev->plan->queues;
+			q++)
+			w->at[((unsigned)dev->worker + q) % w->count].devices++;
 	for (unsigned i = 1; i < w->count; i++)
 		if (w->at[i].devices < w->at[best].devices)
 			best = i;
@@ -133,8 +140,16 @@ int workers_check(const struct device *dev, char *why, size_t why_size)
 	const struct device *at;
 
 	TAILQ_FOREACH (at, &dev->daemon->devices, link) {
-		if (at->worker == dev->worker ||
-			!plan_nbd_shared(at->plan, dev->plan))
+		if (at == dev || !plan_nbd_shared(at->plan, dev->plan))
+			continue;
+		if (at->plan->queues > 1 || dev->plan->queues > 1) {
+			snprintf(why, why_size,
+				"nbd: a device with queues has its addresses "
+				"for itself, and %s has one of them, too",
+				at->plan->name);
+			return -EADDRINUSE;
+		}
+		if (at->worker == dev->worker)
 			continue;
 		snprintf(why, why_size,
 			"nbd: its addresses are those of devices on different "

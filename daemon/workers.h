@@ -29,13 +29,16 @@ void workers_free(struct workers *workers);
  * loop; apart from that it is the one with the fewest devices. */
 void workers_assign(struct daemon *daemon);
 
-/* The worker of `dev`, which has been assigned. NULL without memory or threads.
- */
-struct worker *workers_of(const struct device *dev);
+/* How many there may be. */
+unsigned workers_count(const struct workers *workers);
+
+/* The worker of queue number `queue` of `dev`, which has been assigned: those
+ * that follow its own. NULL without memory or threads. */
+struct worker *workers_of(const struct device *dev, unsigned queue);
 
 /* 0; or -EADDRINUSE and a line in `why`, when an address of `dev` is served by
- * another worker than its own: two of its addresses had been on different ones.
- */
+ * another worker than its own: two of its addresses had been on different ones;
+ * or when one of two at an address has queues. */
 int workers_check(const struct device *dev, char *why, size_t why_size);
 
 #endif

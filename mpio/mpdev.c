@@ -135,6 +135,7 @@ struct mpdev *mpdev_new(struct loop *loop, const char *name,
 	dev->selector = selector;
 	dev->options = *options;
 	dev->options.policy = selector->name;
+	dev->id_step = 1;
 	init_lists(dev);
 	dev->no_path = loop_timer_new(loop, mpdev_no_path_over, dev);
 	pr_init(dev);
@@ -182,15 +183,27 @@ void mpdev_free(struct mpdev *dev)
 /*
  * Paths
  */
+void mpdev_number_paths(struct mpdev *dev, int first, int step)
+{
+	assert(!dev->npaths);
+	dev->next_id = first;
+	dev->id_step = step;
+}
+
 int mpdev_add_path(struct mpdev *dev, struct path *path,
 	const struct mpath_options *options)
 {
 	struct mpath **active;
 	struct load **loads;
 	struct mpath *mp;
+	int id;
 
 	if (dev->drain != DRAIN_NONE)
 		return -ESHUTDOWN;
+	id = dev->next_id;
+	dev->next_id += dev->id_step;
+	if (!path)
+		return -ENOMEM;
 	if (groups_reserve(dev, dev->npaths + 1))
 		return -ENOMEM;
 	active = realloc(dev->active, (dev->npaths + 1) * sizeof *active);
@@ -202,13 +215,12 @@ int mpdev_add_path(struct mpdev *dev, struct path *path,
 		return -ENOMEM;
 	dev->loads = loads;
 	dev->view.loads = loads;
-	mp = mpath_new(dev, path, dev->next_id);
+	mp = mpath_new(dev, path, id);
 	if (!mp)
 		return -ENOMEM;
 	if (options)
 		mp->options = *options;
 	mp->load.weight = mp->options.weight;
-	dev->next_id++;
 	dev->npaths++;
 	TAILQ_INSERT_TAIL(&dev->paths, mp, link);
 	mpath_input(mp, INPUT_START);

@@ -43,7 +43,7 @@ struct mpdev {
 
 	struct mpath_list paths; /* in order of id */
 	unsigned npaths;
-	int next_id;
+	int next_id, id_step;
 	unsigned nup; /* paths that are active or stand by */
 	struct groups groups;
 	struct alua_watch alua;

@@ -460,6 +460,13 @@ int mpdev_pr(struct mpdev *dev, struct mpio_pr *pr)
 	return 0;
 }
 
+void mpdev_pr_learn(struct mpdev *dev, const struct mpio_pr *pr)
+{
+	if (pr->action == MPIO_PR_CLEAR)
+		dev->pr.key = 0;
+	dev->pr.type = pr->action == MPIO_PR_CLEAR ? 0 : pr->type;
+}
+
 void pr_init(struct mpdev *dev)
 {
 	loop_task_init(&dev->pr.end, end, dev);

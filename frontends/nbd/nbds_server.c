@@ -63,6 +63,19 @@ struct nbds_server *nbds_server_new(struct loop *loop, const struct addr *at,
 	return server;
 }
 
+struct nbds_server *nbds_server_beside(struct loop *loop,
+	const struct nbds_server *other, const struct nbds_options *options,
+	int *err)
+{
+	int fd = stream_listener_dup(other->listener);
+
+	if (fd < 0) {
+		*err = fd;
+		return NULL;
+	}
+	return nbds_server_new(loop, NULL, fd, options, err);
+}
+
 const struct addr *nbds_server_addr(const struct nbds_server *server)
 {
 	return stream_listener_addr(server->listener);

@@ -51,6 +51,13 @@ struct nbds_options {
 struct nbds_server *nbds_server_new(struct loop *loop, const struct addr *at,
 	int fd, const struct nbds_options *options, int *err);
 
+/* As nbds_server_new(), beside `other` on the same socket: who connects is
+ * served by whichever of the two loops is the first to have time. From the
+ * thread of `loop`; the other one must not be freed meanwhile. */
+struct nbds_server *nbds_server_beside(struct loop *loop,
+	const struct nbds_server *other, const struct nbds_options *options,
+	int *err);
+
 /* The address bound, with the kernel's choice of port. */
 const struct addr *nbds_server_addr(const struct nbds_server *server);
 

@@ -112,9 +112,15 @@ struct mpdev *mpdev_new(struct loop *loop, const char *name,
 	const struct mpdev_options *options, const struct mpdev_events *events,
 	void *arg);
 
+/* Its paths' ids are `first`, `first + step` …, from 0 in steps of 1 otherwise:
+ * for devices that are one to people. Before it has a path. */
+void mpdev_number_paths(struct mpdev *dev, int first, int step);
+
 /* Adds a path that is down; it is the device's from now on, and is started.
- * `options` NULL: priority 0, weight 1. Returns its id (0, 1 …, never used
- * again in this device), or -errno, and the path stays the caller's. */
+ * `options` NULL: priority 0, weight 1. Returns its id (never used
+ * again in this device), or -errno, and the path stays the caller's. One that
+ * failed has used an id up, too, so that devices which are given the same paths
+ * call them the same; `path` NULL: it could not be made, -ENOMEM. */
 int mpdev_add_path(struct mpdev *dev, struct path *path,
 	const struct mpath_options *options);
 
@@ -164,6 +170,11 @@ struct mpio_pr {
 
 /* 0, and done() follows; or -EBUSY: one is under way. */
 int mpdev_pr(struct mpdev *dev, struct mpio_pr *pr);
+
+/* Another device of the same host, and of the same keys, has done `pr`, a
+ * RESERVE, PREEMPT or CLEAR: what is registered and reserved again when the
+ * target has forgotten it follows from that. */
+void mpdev_pr_learn(struct mpdev *dev, const struct mpio_pr *pr);
 
 /* Changes what may change in a live device. 0, or -EINVAL with nothing
  * changed. */

@@ -188,6 +188,10 @@ X(WORKERS, "workers", D, NUMBER, NULL, 1, 1024, NULL, 0,
 	"threads over which devices are spread, read when umpiod starts; default: "
 	"one for each processor that it may run on, begun as devices come; devices "
 	"that share an NBD address share a thread")
+X(QUEUES, "queues", V, NUMBER, NULL, 1, 64, "1", 0,
+	"threads that share the device, each with sessions of its own over every "
+	"path, for a device that keeps one busy; at most as many as there are "
+	"workers")
 X(BUSY_POLL, "busy-poll", D, NUMBER, NULL, 0, 10000, "50", 0,
 	"microseconds for which a thread looks for an answer that is likely to "
 	"come at once before it sleeps, read when umpiod starts; 0: it sleeps")

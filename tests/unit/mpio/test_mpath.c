@@ -381,3 +381,31 @@ Test(mpath, options_of_a_live_device)
 	cr_assert_eq(mpdev_set_options(b.dev, &o), -EINVAL);
 	bench_fini(&b);
 }
+
+/* One that could not be made has used its id up. */
+Test(mpath, ids_as_they_are_numbered)
+{
+	struct mpath_info info;
+	struct t_path *tp;
+	struct bench b;
+
+	bench_init(&b, 0, "round-robin", NULL);
+	mpdev_number_paths(b.dev, 1, 3);
+	for (int want = 1; want <= 7; want += 3) {
+		if (want == 4) {
+			cr_assert_eq(
+				mpdev_add_path(b.dev, NULL, NULL), -ENOMEM);
+			continue;
+		}
+		tp = t_path_new(b.loop, b.lun);
+		tp->group = tp->port = 1;
+		cr_assert_eq(mpdev_add_path(b.dev, &tp->path, NULL), want);
+		b.paths[b.npaths++] = tp;
+	}
+	bench_up(&b);
+	cr_assert(mpdev_path_info(b.dev, 1, &info));
+	cr_assert_eq(info.id, 7);
+	cr_assert_eq(mpdev_disable_path(b.dev, 4), -ENOENT);
+	cr_assert_eq(mpdev_disable_path(b.dev, 7), 0);
+	bench_fini(&b);
+}

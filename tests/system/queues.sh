@@ -1,0 +1,190 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+#   queues.sh [SECONDS]      of load with lost paths; default 8
+#
+# A device with two queues on two threads: how its paths are shown and named,
+# several NBD connections that write and verify while paths of either queue are
+# lost, what one wrote read by the others, flush, reservations, detach, reload,
+# and what is refused.
+# shellcheck source=tests/system/functions.sh
+. "$(dirname "$0")/functions.sh"
+requires fio jq qemu-io nbdcopy nbdinfo
+lasts=${1:-8}
+cd "$T"
+tgt_simple 96M
+truncate -s 96M "$T/other"
+tgt_lun t 1 2 "$T/other"
+uri=nbd+unix:///db0?socket=$T/db0
+
+config() { # QUEUES LINES…
+	printf '[daemon]\nworkers = 2\n[device db0]\n'
+	printf 'url = %s\n' "$URL1" "$URL2"
+	printf 'nbd = unix:%s\nhold-down = no\nmarginal = no\n' "$T/db0"
+	printf 'queues = %s\n' "$1"
+	printf '%s\n' "${@:2}"
+}
+paths() { json "[.devices[0].paths[] | $1] | sort | join(\" \")" status db0; }
+back() { ctl wait db0 --paths 4 --timeout 20 || fail "not all paths"; }
+
+step "more queues than workers"
+config 3 >"$T/umpio.conf"
+refused 2 "queues: more than" umpiod --control "$CONTROL" -c "$T/umpio.conf"
+
+step "each queue has a session on every path"
+config 2 >"$T/umpio.conf"
+umpiod_start -c "$T/umpio.conf"
+grep -q ' [1-4]/4 paths' "$T/umpiod.out" || fail "the ready line"
+back
+equal ids "$(paths '.id | tostring')" "0 1 2 3"
+equal queues "$(paths '.queue | tostring')" "0 0 1 1"
+equal size "$(json '.devices[0].size' status db0)" $((96 << 20))
+equal state "$(json '.devices[0].state' status db0)" up
+equal sessions "$(json '.devices[0].sessions | length' stats db0)" 4
+equal "at the target" "$(tgt_connections t | wc -l)" 4
+
+step "by its id a path of one queue, by its portal those of both"
+ctl path fail db0 1
+equal disabled "$(paths 'select(.state == "disabled") | .id | tostring')" 1
+ctl path restore db0 1
+back
+ctl path fail db0 "$A2:3260"
+equal disabled "$(paths 'select(.state == "disabled") | .id | tostring')" "2 3"
+equal state "$(json '.devices[0].state' status db0)" degraded
+ctl path restore db0 "$A2:3260"
+back
+ctl fault delay 2 db0 3
+equal faulty "$(paths 'select(.fault) | .id | tostring')" 3
+ctl fault off db0 "$A2:3260"
+equal faulty "$(paths 'select(.fault) | .id | tostring')" ""
+
+step "what one connection wrote is what the others read, and on the disk"
+dd if=/dev/urandom of="$T/in" bs=1M count=96 status=none
+nbdcopy --connections=4 --flush "$T/in" "$uri"
+cmp "$T/in" "$T/disk" || fail "the disk differs"
+nbdcopy --connections=4 "$uri" "$T/out"
+cmp "$T/in" "$T/out" || fail "what is read differs"
+nbdinfo "$uri" | grep -q 'can_multi_conn: true' || fail "multi-conn"
+# Across stripes and blocks, cleared and mapped
+qemu-io -f raw -c "write -P 3 1048001 2097999" -c "flush" \
+	-c "write -z 3145001 1200300" -c "discard 8M 4M" "$uri" >"$T/qemu-io.log"
+! grep -qi 'failed\|error' "$T/qemu-io.log" || fail "qemu-io"
+qemu-io -f raw -c "read -P 3 1048001 2097000" -c "read -P 0 3145001 1200300" \
+	"$uri" >"$T/qemu-io.log"
+! grep -qi 'failed\|error' "$T/qemu-io.log" || fail "what was written"
+nbdinfo --map "$uri" >"$T/map" || fail "block status"
+equal "the map's end" "$(awk '{ at = $1 + $2 } END { print at }' "$T/map")" \
+	$((96 << 20))
+
+# verify NAME SECONDS: four connections, each with a part of its own
+verify() {
+	fio --name="$1" --ioengine=nbd --uri="$uri" --numjobs=4 --size=24m \
+		--offset_increment=24m --rw=randrw --iodepth=16 \
+		--bssplit=4k/50:16k/20:64k/15:256k/10:1m/5 --time_based \
+		--runtime="$2" --serialize_overlap=1 --fsync=200 \
+		--verify=crc32c --verify_fatal=1 --verify_backlog=512 \
+		--verify_state_save=0 >"$T/$1.log" 2>&1 ||
+		fail "fio: $(tail -n 5 "$T/$1.log")"
+}
+
+step "four connections write and verify for $lasts s while paths are lost"
+tgt_harass t 0.7
+verify lost "$lasts"
+tgt_harassed
+[ "$KILLED" -ge 3 ] || fail "only $KILLED paths were lost"
+back
+equal "both queues have worked" "$(json '[.devices[0].paths[] |
+	select(.writes > 0) | .queue] | unique | length' status db0)" 2
+
+step "no path for a while"
+tgt_stop t
+fio --name=stop --ioengine=nbd --uri="$uri" --rw=randwrite --bs=64k \
+	--size=16m --verify=crc32c --verify_state_save=0 >"$T/stop.log" 2>&1 &
+fio=$!
+sleep 2
+tgt_continue t
+wait "$fio" || fail "fio"
+back
+
+step "reservations hold for all queues"
+ctl pr register db0 0xabc
+equal "a key of every session" \
+	"$(ctl --json pr read-keys db0 | jq '.keys | length >= 4')" true
+refused 2 "wero or earo" ctl pr reserve db0 we
+ctl pr reserve db0 wero
+verify reserved 2
+ctl pr release db0
+equal released "$(ctl --json pr read-reservation db0 | jq .reservation)" null
+ctl pr reserve db0 earo
+ctl pr clear db0
+equal "no keys" "$(ctl --json pr read-keys db0 | jq '.keys | length')" 0
+ctl path fail db0 1
+ctl path restore db0 1
+back
+equal "nor after a login" \
+	"$(ctl --json pr read-keys db0 | jq '.keys | length')" 0
+
+if [ -w /dev/fuse ]; then
+	step "a block file beside"
+	ctl attach db1 "iscsi://$A1/$IQN/2" "iscsi://$A2/$IQN/2" -o queues=2 \
+		--fuse "$T/db1.img"
+	dd if="$T/in" of="$T/db1.img" bs=3M conv=notrunc,fsync status=none
+	cmp "$T/in" "$T/db1.img" || fail "the block file"
+	cmp "$T/in" "$T/other" || fail "the disk of the block file"
+	ctl detach db1
+fi
+
+step "an address of its own"
+refused 1 "for itself" ctl attach db1 "iscsi://$A1/$IQN/2" \
+	--nbd "unix:$T/db0"
+refused 1 "for itself" ctl attach db1 "iscsi://$A1/$IQN/2" -o queues=2 \
+	--nbd "unix:$T/db0"
+
+step "attach and detach under load"
+verify beside 4 &
+fio=$!
+for _ in 1 2 3; do
+	ctl attach db1 "iscsi://$A1/$IQN/2" -o queues=2 --nbd "unix:$T/db1"
+	nbdcopy --connections=4 --flush "$T/in" "nbd+unix:///db1?socket=$T/db1"
+	cmp "$T/in" "$T/other" || fail "db1 differs"
+	ctl detach db1
+done
+wait "$fio" || fail "fio"
+
+step "different LUNs are no device"
+refused 1 "" ctl attach db1 "iscsi://$A1/$IQN/1" "iscsi://$A2/$IQN/2" \
+	-o queues=2 --nbd "unix:$T/db1"
+
+step "reload: another path, other queues"
+config 2 "policy = queue-length" >"$T/umpio.conf"
+ctl reload
+back
+equal policy "$(json '.devices[0].policy' status db0)" queue-length
+config 2 | grep -v "$A2" >"$T/umpio.conf"
+ctl reload
+gone_path() { [ "$(paths '.id | tostring')" = "0 1" ]; }
+eventually 10 gone_path || fail "the path stays"
+verify alone 1
+config 2 >"$T/umpio.conf"
+ctl reload
+back
+equal ids "$(paths '.id | tostring')" "0 1 4 5"
+config 1 >"$T/umpio.conf"
+ctl reload
+one() { ctl wait db0 --paths 2 --timeout 1 && has_active 2 db0; }
+eventually 15 one || fail "not with one queue"
+equal "no queue" "$(json '.devices[0].paths[0].queue' status db0)" null
+config 2 >"$T/umpio.conf"
+ctl reload
+eventually 15 ctl wait db0 --paths 4 --timeout 1 || fail "not with two"
+verify again 2
+
+step "detach --now under load"
+fio --name=cut --ioengine=nbd --uri="$uri" --numjobs=4 --rw=randwrite \
+	--size=24m --time_based --runtime=20 --iodepth=16 >"$T/cut.log" 2>&1 &
+fio=$!
+sleep 1
+ctl detach --now db0 || :
+! wait "$fio" || fail "fio has noticed nothing"
+kill -TERM "$UMPIOD"
+umpiod_ends 12 1 # writes that were not flushed
