@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The way of an I/O through NBD server, mpio and iSCSI, between a client and a
- * target that cost next to nothing, over streams in memory: no system calls, so
- * instructions and time are the daemon's own.
+ * target that cost next to nothing, over streams in memory: no system calls.
+ * What is left of the bench itself is a copy of each byte each way, in place of
+ * the kernel's, and its two ends; `instructions` counts that apart, and the
+ * time printed here contains it.
  *
- *   inmem              lists the rows
+ *   inmem              lists the rows: name, bytes, paths, devices
  *   inmem ROW COUNT    does COUNT I/Os after a few to warm up, and prints
  *                      their number and the time that they took, in ns
  */
@@ -31,6 +33,7 @@ static const struct row {
 	unsigned paths;
 	struct lean_options target;
 	const char *policy; /* NULL: the default */
+	unsigned devices;   /* each with client and paths of its own */
 } rows[] = {
 #define KIB  (1u << 10)
 #define SPAN (16u << 20)
@@ -50,47 +53,54 @@ static const struct row {
 	{                                                                      \
 		true, 1024 * KIB, 8, SPAN                                      \
 	}
-	{"read-4k", SMALL_R, 1, {0}, NULL},
-	{"read-4k-qd1", {false, 4 * KIB, 1, SPAN}, 1, {0}, NULL},
-	{"read-4k-2-paths", SMALL_R, 2, {0}, NULL},
-	{"read-4k-64-paths", SMALL_R, 64, {0}, NULL},
-	/* What a selector costs is the difference to failover. */
-	{"read-4k-2-failover", SMALL_R, 2, {0}, "failover"},
-	{"read-4k-2-queue-length", SMALL_R, 2, {0}, "queue-length"},
-	{"read-4k-2-service-time", SMALL_R, 2, {0}, "service-time"},
-	{"read-4k-2-latency", SMALL_R, 2, {0}, "latency"},
-	{"read-4k-2-weighted", SMALL_R, 2, {0}, "weighted"},
-	{"read-4k-64-failover", SMALL_R, 64, {0}, "failover"},
-	{"read-4k-64-queue-length", SMALL_R, 64, {0}, "queue-length"},
-	{"read-4k-64-service-time", SMALL_R, 64, {0}, "service-time"},
-	{"read-4k-64-latency", SMALL_R, 64, {0}, "latency"},
-	{"read-4k-64-weighted", SMALL_R, 64, {0}, "weighted"},
-	{"read-4k-level-1", SMALL_R, 1, {.level = 1}, NULL},
-	{"read-4k-level-2", SMALL_R, 1, {.level = 2}, NULL},
+	{"read-4k", SMALL_R, 1, {0}, NULL, 1},
+	{"read-4k-qd1", {false, 4 * KIB, 1, SPAN}, 1, {0}, NULL, 1},
+	{"read-4k-2-paths", SMALL_R, 2, {0}, NULL, 1},
+	{"read-4k-64-paths", SMALL_R, 64, {0}, NULL, 1},
+	{"read-4k-64-devices", SMALL_R, 1, {0}, NULL, 64},
+	{"read-4k-2-failover", SMALL_R, 2, {0}, "failover", 1},
+	{"read-4k-2-queue-length", SMALL_R, 2, {0}, "queue-length", 1},
+	{"read-4k-2-service-time", SMALL_R, 2, {0}, "service-time", 1},
+	{"read-4k-2-latency", SMALL_R, 2, {0}, "latency", 1},
+	{"read-4k-2-weighted", SMALL_R, 2, {0}, "weighted", 1},
+	{"read-4k-64-failover", SMALL_R, 64, {0}, "failover", 1},
+	{"read-4k-64-queue-length", SMALL_R, 64, {0}, "queue-length", 1},
+	{"read-4k-64-service-time", SMALL_R, 64, {0}, "service-time", 1},
+	{"read-4k-64-latency", SMALL_R, 64, {0}, "latency", 1},
+	{"read-4k-64-weighted", SMALL_R, 64, {0}, "weighted", 1},
+	{"read-4k-level-1", SMALL_R, 1, {.level = 1}, NULL, 1},
+	{"read-4k-level-2", SMALL_R, 1, {.level = 2}, NULL, 1},
 	{"read-4k-4-connections", SMALL_R, 1, {.level = 2, .connections = 4},
-		NULL},
-	{"read-4k-digests", SMALL_R, 1, {.digests = true}, NULL},
-	{"write-4k", SMALL_W, 1, {0}, NULL},
-	{"write-4k-2-paths", SMALL_W, 2, {0}, NULL},
-	{"write-4k-level-1", SMALL_W, 1, {.level = 1}, NULL},
-	{"write-4k-level-2", SMALL_W, 1, {.level = 2}, NULL},
+		NULL, 1},
+	{"read-4k-digests", SMALL_R, 1, {.digests = true}, NULL, 1},
+	{"write-4k", SMALL_W, 1, {0}, NULL, 1},
+	{"write-4k-2-paths", SMALL_W, 2, {0}, NULL, 1},
+	{"write-4k-64-paths", SMALL_W, 64, {0}, NULL, 1},
+	{"write-4k-64-devices", SMALL_W, 1, {0}, NULL, 64},
+	{"write-4k-level-1", SMALL_W, 1, {.level = 1}, NULL, 1},
+	{"write-4k-level-2", SMALL_W, 1, {.level = 2}, NULL, 1},
 	{"write-4k-4-connections", SMALL_W, 1, {.level = 2, .connections = 4},
-		NULL},
-	{"read-1m", LARGE_R, 1, {0}, NULL},
-	{"read-1m-shifted", LARGE_R, 1, {.shifted = true}, NULL},
-	{"read-1m-digests", LARGE_R, 1, {.digests = true}, NULL},
-	{"write-1m", LARGE_W, 1, {0}, NULL},
-	{"write-1m-digests", LARGE_W, 1, {.digests = true}, NULL},
+		NULL, 1},
+	{"read-1m", LARGE_R, 1, {0}, NULL, 1},
+	{"read-1m-shifted", LARGE_R, 1, {.shifted = true}, NULL, 1},
+	{"read-1m-digests", LARGE_R, 1, {.digests = true}, NULL, 1},
+	{"write-1m", LARGE_W, 1, {0}, NULL, 1},
+	{"write-1m-digests", LARGE_W, 1, {.digests = true}, NULL, 1},
 };
+
+#define DEVICES 64
 
 static struct {
 	struct loop *loop;
 	struct lean_target *target;
-	struct path *path; /* the last one */
-	struct mpdev *dev;
-	struct nbds_server *server;
-	struct lean_client *client;
-	bool removed, drained;
+	unsigned connections, devices;
+	struct device {
+		struct path *path; /* the last one */
+		struct mpdev *dev;
+		struct nbds_server *server;
+		struct lean_client *client;
+	} d[DEVICES];
+	unsigned removed, drained;
 } B;
 
 static void die(const char *what)
@@ -121,7 +131,7 @@ static void on_drained(void *arg, int err)
 {
 	(void)arg;
 	(void)err;
-	B.drained = true;
+	B.drained++;
 }
 
 static const struct mpdev_events events = {
@@ -130,36 +140,35 @@ static const struct mpdev_events events = {
 static void on_removed(void *arg)
 {
 	(void)arg;
-	B.removed = true;
+	B.removed++;
 }
 
 static bool is_up(void *arg)
 {
-	const struct row *row = arg;
+	const struct device *d = arg;
 	struct mpdev_snapshot s;
 	struct path_facts f;
 
-	mpdev_snapshot(B.dev, &s);
-	path_facts(B.path, &f);
-	return s.state == MPDEV_UP && f.connections >= row->target.connections;
+	mpdev_snapshot(d->dev, &s);
+	path_facts(d->path, &f);
+	return s.state == MPDEV_UP && f.connections >= B.connections;
 }
 
 static bool is_idle(void *arg)
 {
-	(void)arg;
-	return lean_client_idle(B.client);
+	return lean_client_idle(((struct device *)arg)->client);
 }
 
 static bool is_removed(void *arg)
 {
 	(void)arg;
-	return B.removed;
+	return B.removed == B.devices;
 }
 
 static bool is_drained(void *arg)
 {
 	(void)arg;
-	return B.drained;
+	return B.drained == B.devices;
 }
 
 static void wait_until(t_predicate *is_so, void *arg, const char *what)
@@ -168,7 +177,7 @@ static void wait_until(t_predicate *is_so, void *arg, const char *what)
 		die(what);
 }
 
-static void add_path(const struct row *row, unsigned n)
+static void add_path(const struct row *row, struct device *d, unsigned n)
 {
 	struct iscsi_config config;
 
@@ -180,50 +189,80 @@ static void add_path(const struct row *row, unsigned n)
 		"127.0.0.1");
 	config.portals[0].port = 3260;
 	config.isid[0] = 0x80;
+	config.isid[4] = (uint8_t)(d - B.d);
 	config.isid[5] = (uint8_t)(n + 1);
 	config.offer.error_recovery_level = row->target.level;
 	if (row->target.connections > 1)
 		config.offer.max_connections = row->target.connections;
-	B.path = iscsi_path_new(B.loop, &config);
-	if (!B.path || mpdev_add_path(B.dev, B.path, NULL) < 0)
+	d->path = iscsi_path_new(B.loop, &config);
+	if (!d->path || mpdev_add_path(d->dev, d->path, NULL) < 0)
 		die("no path");
+}
+
+/* The I/Os of all devices at once, in equal parts. */
+static void do_ios(uint64_t count)
+{
+	for (unsigned i = 0; i < B.devices; i++)
+		lean_client_run(B.d[i].client, count / B.devices);
+	for (unsigned i = 0; i < B.devices; i++)
+		wait_until(is_idle, &B.d[i], "no answer");
+}
+
+static void add_device(const struct row *row, struct device *d)
+{
+	char place[24];
+	struct addr at;
+	const struct nbds_options nbd_options = {0};
+	struct mpdev_options options;
+	int err = 0;
+
+	snprintf(place, sizeof place, "127.0.0.1:%u",
+		10809 + (unsigned)(d - B.d));
+	at = t_addr(place);
+	mpdev_options_init(&options);
+	if (row->policy)
+		options.policy = row->policy;
+	d->dev = mpdev_new(B.loop, "d0", &options, &events, NULL);
+	d->server = nbds_server_new(B.loop, &at, -1, &nbd_options, &err);
+	if (!d->dev || !d->server)
+		die("no memory");
+	for (unsigned n = 0; n < row->paths; n++)
+		add_path(row, d, n);
+	wait_until(is_up, d, "the paths do not come up");
+	nbds_export_add(d->server, "d0", mpdev_blkdev(d->dev), NULL);
+	d->client = lean_client_new(B.loop, &at, &row->job);
+	if (!d->client)
+		die("no memory");
 }
 
 static void set_up(const struct row *row)
 {
 	struct addr portal = t_addr("127.0.0.1:3260");
-	struct addr at = t_addr("127.0.0.1:10809");
-	const struct nbds_options nbd_options = {0};
-	struct mpdev_options options;
-	int err = 0;
 
-	mpdev_options_init(&options);
-	if (row->policy)
-		options.policy = row->policy;
 	B.loop = loop_new();
+	B.connections = row->target.connections;
 	B.target = lean_target_new(B.loop, &portal, &row->target);
-	B.dev = mpdev_new(B.loop, "d0", &options, &events, NULL);
-	B.server = nbds_server_new(B.loop, &at, -1, &nbd_options, &err);
-	if (!B.target || !B.dev || !B.server)
+	if (!B.target)
 		die("no memory");
-	for (unsigned n = 0; n < row->paths; n++)
-		add_path(row, n);
-	wait_until(is_up, (void *)(uintptr_t)row, "the paths do not come up");
-	nbds_export_add(B.server, "d0", mpdev_blkdev(B.dev), NULL);
-	B.client = lean_client_new(B.loop, &at, &row->job);
-	lean_client_run(B.client, WARM_UP * row->job.depth);
-	wait_until(is_idle, NULL, "no answer");
+	for (; B.devices < row->devices; B.devices++)
+		add_device(row, &B.d[B.devices]);
+	do_ios(WARM_UP * row->job.depth * B.devices);
 }
 
 static void tear_down(void)
 {
-	lean_client_free(B.client);
-	nbds_export_remove(B.server, "d0", true, on_removed, NULL);
+	for (unsigned i = 0; i < B.devices; i++) {
+		lean_client_free(B.d[i].client);
+		nbds_export_remove(B.d[i].server, "d0", true, on_removed, NULL);
+	}
 	wait_until(is_removed, NULL, "the export does not go away");
-	mpdev_drain(B.dev, true);
+	for (unsigned i = 0; i < B.devices; i++)
+		mpdev_drain(B.d[i].dev, true);
 	wait_until(is_drained, NULL, "the paths do not go away");
-	mpdev_free(B.dev);
-	nbds_server_free(B.server);
+	for (unsigned i = 0; i < B.devices; i++) {
+		mpdev_free(B.d[i].dev);
+		nbds_server_free(B.d[i].server);
+	}
 	lean_target_free(B.target);
 	loop_free(B.loop);
 }
@@ -243,8 +282,7 @@ static void run(const struct row *row, uint64_t count)
 	log_setup(LOG_LEVEL_ERROR, false);
 	set_up(row);
 	before = clock_ns();
-	lean_client_run(B.client, count);
-	wait_until(is_idle, NULL, "no answer");
+	do_ios(count);
 	printf("%llu %llu\n", (unsigned long long)count,
 		(unsigned long long)(clock_ns() - before));
 	tear_down();
@@ -256,7 +294,8 @@ int main(int argc, char **argv)
 
 	for (unsigned i = 0; i < n; i++)
 		if (argc < 2)
-			printf("%s %u\n", rows[i].name, rows[i].job.len);
+			printf("%s %u %u %u\n", rows[i].name, rows[i].job.len,
+				rows[i].paths, rows[i].devices);
 		else if (argc == 3 && strcmp(rows[i].name, argv[1]) == 0) {
 			run(&rows[i], strtoull(argv[2], NULL, 10));
 			return 0;

@@ -8,6 +8,8 @@
 #include <umpio/base/pump.h>
 #include <umpio/stream.h>
 
+#include "lean_wire.h"
+
 /* Numbers of the NBD protocol; the handshake is fixed newstyle, one option. */
 #define GREETING      18
 #define EXPORT_REPLY  10 /* to NBD_OPT_EXPORT_NAME without zeroes */
@@ -21,7 +23,7 @@ enum step { STEP_GREETING, STEP_EXPORT, STEP_READY };
 struct lean_client {
 	struct loop *loop;
 	struct stream_connect *connecting;
-	struct pump *pump;
+	struct lean_link *wire; /* NULL: not connected */
 	struct lean_job job;
 	enum step step;
 	uint64_t asked, sent, answered;
@@ -61,8 +63,6 @@ static void fill(struct lean_client *c)
 		c->queued++;
 		c->sent++;
 	}
-	if (c->pump)
-		pump_tx(c->pump);
 }
 
 static int on_rx(void *engine, struct iovec *iov)
@@ -81,7 +81,6 @@ static void say_hello(struct lean_client *c)
 	put_be32(c->hello + 16, 0); /* the empty name */
 	c->step = STEP_EXPORT;
 	c->in_want = EXPORT_REPLY;
-	pump_tx(c->pump);
 }
 
 static int on_rx_commit(void *engine, size_t n)
@@ -116,6 +115,8 @@ static int on_tx(void *engine, struct iovec *iov, int max)
 			sizeof c->hello - c->hello_sent};
 		return 1;
 	}
+	if (max < 2)
+		return c->queued > 0; /* asked whether there is something */
 	for (unsigned i = 0; i < c->queued && n + 2 <= max; i++) {
 		uint8_t *h = c->head[(c->first + i) % DEPTH_MAX];
 
@@ -166,7 +167,7 @@ static void on_connected(void *arg, struct stream *s, int err)
 		on_closed(c, err);
 		return;
 	}
-	c->pump = pump_new(c->loop, s, &ops, c);
+	c->wire = lean_link_new(c->loop, s, &ops, c);
 }
 
 struct lean_client *lean_client_new(
@@ -206,7 +207,7 @@ void lean_client_free(struct lean_client *c)
 	if (!c)
 		return;
 	stream_connect_cancel(c->connecting);
-	pump_free(c->pump, true);
+	lean_link_free(c->wire);
 	free(c->payload);
 	free(c);
 }

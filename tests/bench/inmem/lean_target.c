@@ -8,10 +8,11 @@
 #include <tests/lib/t_lun.h>
 #include <umpio/base/bytes.h>
 #include <umpio/base/crc32c.h>
-#include <umpio/base/outq.h>
 #include <umpio/base/pump.h>
 #include <umpio/loop.h>
 #include <umpio/stream.h>
+
+#include "lean_wire.h"
 
 #define SEGMENT (256u << 10) /* most data of one Data-In */
 #define BURST   (1u << 20)
@@ -20,17 +21,19 @@
 #define TASKS   1024 /* open writes, by ITT */
 
 struct lean_pdu {
-	struct outq_item item; /* first */
-	struct lean_conn *conn;
+	uint8_t head[T_BHS_LEN + 4], tail[8];
+	uint8_t head_len, tail_len;
+	uint32_t len;
+	const uint8_t *data;
 	bool owned; /* the data is freed with it */
 	STAILQ_ENTRY(lean_pdu) link;
 };
 
 struct lean_conn {
 	struct lean_target *target;
-	struct pump *pump;
-	struct outq out;
-	STAILQ_HEAD(, lean_pdu) spare;
+	struct lean_link *wire;
+	STAILQ_HEAD(, lean_pdu) out, spare;
+	size_t out_done; /* bytes of the first one that have left */
 	uint8_t *rx;
 	size_t have;
 	bool declared; /* what a target declares once */
@@ -58,14 +61,11 @@ struct lean_target {
 /*
  * Sending
  */
-static void pdu_sent(struct outq_item *item, bool sent)
+static void pdu_put(struct lean_conn *c, struct lean_pdu *p)
 {
-	struct lean_pdu *p = (struct lean_pdu *)item;
-
-	(void)sent;
 	if (p->owned)
-		free((void *)item->data);
-	STAILQ_INSERT_HEAD(&p->conn->spare, p, link);
+		free((void *)(uintptr_t)p->data);
+	STAILQ_INSERT_HEAD(&c->spare, p, link);
 }
 
 static struct lean_pdu *pdu_new(struct lean_conn *c, uint8_t opcode)
@@ -76,11 +76,9 @@ static struct lean_pdu *pdu_new(struct lean_conn *c, uint8_t opcode)
 		STAILQ_REMOVE_HEAD(&c->spare, link);
 	else if (!(p = calloc(1, sizeof *p)))
 		abort();
-	p->conn = c;
 	p->owned = false;
-	p->item = (struct outq_item){.done = pdu_sent};
-	memset(p->item.head, 0, T_BHS_LEN);
-	p->item.head[0] = opcode;
+	memset(p->head, 0, T_BHS_LEN);
+	p->head[0] = opcode;
 	return p;
 }
 
@@ -103,32 +101,32 @@ static void pdu_send(
 	struct lean_conn *c, struct lean_pdu *p, const void *data, uint32_t len)
 {
 	uint8_t pad = (uint8_t)(-len & 3);
-	uint8_t *bhs = p->item.head;
+	uint8_t *bhs = p->head;
 	uint32_t crc;
 
 	put_be32(bhs + 24, c->stat_sn);
 	put_be32(bhs + 28, c->cmd_sn);
 	put_be32(bhs + 32, c->cmd_sn + WINDOW);
 	put_be24(bhs + 5, len);
-	p->item.head_len = T_BHS_LEN;
+	p->head_len = T_BHS_LEN;
 	if (c->target->options.shifted && len == SEGMENT) {
 		bhs[4] = 1;
-		p->item.head_len += 4;
+		p->head_len += 4;
 	}
-	p->item.data = data;
-	p->item.data_len = len;
-	p->item.tail_len = pad;
+	p->data = data;
+	p->len = len;
+	p->tail_len = pad;
 	if (c->digests) {
 		put_le32(bhs + T_BHS_LEN, crc32c(0, bhs, T_BHS_LEN));
-		p->item.head_len += 4;
+		p->head_len += 4;
 	}
 	if (c->digests && len) {
 		crc = digest_of(c->target, data, len);
-		put_le32(p->item.tail + pad, crc32c(crc, p->item.tail, pad));
-		p->item.tail_len += 4;
+		put_le32(p->tail + pad, crc32c(crc, p->tail, pad));
+		p->tail_len += 4;
 	}
-	outq_push(&c->out, &p->item);
-	pump_tx(c->pump);
+	STAILQ_INSERT_TAIL(&c->out, p, link);
+	lean_link_tx(c->wire);
 }
 
 /* A response whose data are copied. */
@@ -152,8 +150,8 @@ static void respond(struct lean_conn *c, const uint8_t *cmd)
 {
 	struct lean_pdu *p = pdu_new(c, 0x21);
 
-	p->item.head[1] = 0x80;
-	memcpy(p->item.head + 16, cmd + 16, 4);
+	p->head[1] = 0x80;
+	memcpy(p->head + 16, cmd + 16, 4);
 	pdu_send(c, p, NULL, 0);
 	c->stat_sn++;
 }
@@ -166,7 +164,7 @@ static void answer_read(struct lean_conn *c, const uint8_t *cmd)
 	while (at < len) {
 		struct lean_pdu *p = pdu_new(c, 0x25);
 		uint32_t n = len - at < SEGMENT ? len - at : SEGMENT;
-		uint8_t *bhs = p->item.head;
+		uint8_t *bhs = p->head;
 
 		memcpy(bhs + 16, cmd + 16, 4);
 		put_be32(bhs + 20, 0xffffffff);
@@ -184,7 +182,7 @@ static void ask_for(struct lean_conn *c, const uint8_t *cmd, uint32_t sn)
 	struct lean_write *w = &c->writes[get_be32(cmd + 16) % TASKS];
 	struct lean_pdu *p = pdu_new(c, 0x31);
 	uint32_t left = w->len - w->at;
-	uint8_t *bhs = p->item.head;
+	uint8_t *bhs = p->head;
 
 	bhs[1] = 0x80;
 	memcpy(bhs + 8, cmd + 8, 12); /* LUN, ITT */
@@ -235,17 +233,17 @@ static void answer_other(struct lean_conn *c, const uint8_t *bhs,
 	t_lun_execute(&c->target->nexus, &cmd);
 	if (cmd.status == 0 && cmd.moved > 0 && len > 0) {
 		p = pdu_new(c, 0x25);
-		p->item.head[1] = cmd.residual ? 0x83 : 0x81;
-		memcpy(p->item.head + 16, bhs + 16, 4);
-		put_be32(p->item.head + 20, 0xffffffff);
-		put_be32(p->item.head + 44, cmd.residual);
+		p->head[1] = cmd.residual ? 0x83 : 0x81;
+		memcpy(p->head + 16, bhs + 16, 4);
+		put_be32(p->head + 20, 0xffffffff);
+		put_be32(p->head + 44, cmd.residual);
 		pdu_send_copy(c, p, in, cmd.moved);
 	} else {
 		p = pdu_new(c, 0x21);
-		p->item.head[1] = cmd.residual ? 0x82 : 0x80;
-		p->item.head[3] = cmd.status;
-		memcpy(p->item.head + 16, bhs + 16, 4);
-		put_be32(p->item.head + 44, cmd.residual);
+		p->head[1] = cmd.residual ? 0x82 : 0x80;
+		p->head[3] = cmd.status;
+		memcpy(p->head + 16, bhs + 16, 4);
+		put_be32(p->head + 44, cmd.residual);
 		put_be16(sense, cmd.sense_len);
 		memcpy(sense + 2, cmd.sense, cmd.sense_len);
 		pdu_send_copy(
@@ -352,10 +350,10 @@ static void login(
 		n += sizeof more;
 	}
 	c->declared = true;
-	p->item.head[1] = bhs[1];
-	memcpy(p->item.head + 8, bhs + 8, 12); /* ISID, TSIH, ITT */
+	p->head[1] = bhs[1];
+	memcpy(p->head + 8, bhs + 8, 12); /* ISID, TSIH, ITT */
 	if (last)
-		put_be16(p->item.head + 14, 1);
+		put_be16(p->head + 14, 1);
 	c->cmd_sn = get_be32(bhs + 24);
 	pdu_send_copy(c, p, reply, n);
 	c->stat_sn++;
@@ -368,12 +366,12 @@ static void echo(struct lean_conn *c, const uint8_t *bhs)
 	struct lean_pdu *p = pdu_new(c, (bhs[0] & 0x3f) + 0x20);
 
 	if (get_be32(bhs + 16) == T_NO_TAG) {
-		STAILQ_INSERT_HEAD(&c->spare, p, link);
+		pdu_put(c, p);
 		return;
 	}
-	p->item.head[1] = 0x80;
-	memcpy(p->item.head + 16, bhs + 16, 4);
-	put_be32(p->item.head + 20, 0xffffffff);
+	p->head[1] = 0x80;
+	memcpy(p->head + 16, bhs + 16, 4);
+	put_be32(p->head + 20, 0xffffffff);
 	pdu_send(c, p, NULL, 0);
 	c->stat_sn++;
 }
@@ -428,26 +426,64 @@ static int on_rx_commit(void *engine, size_t n)
 	return 0;
 }
 
+static int add(struct iovec *iov, const void *part, size_t len, size_t *skip)
+{
+	size_t gone = *skip < len ? *skip : len;
+
+	*skip -= gone;
+	if (gone == len)
+		return 0;
+	*iov = (struct iovec){(uint8_t *)(uintptr_t)part + gone, len - gone};
+	return 1;
+}
+
 static int on_tx(void *engine, struct iovec *iov, int max)
 {
-	return outq_iov(&((struct lean_conn *)engine)->out, iov, max);
+	struct lean_conn *c = engine;
+	size_t skip = c->out_done;
+	struct lean_pdu *p;
+	int n = 0;
+
+	STAILQ_FOREACH (p, &c->out, link) {
+		if (n + 3 > max)
+			return n ? n : 1; /* asked whether there is something */
+		n += add(&iov[n], p->head, p->head_len, &skip);
+		n += add(&iov[n], p->data, p->len, &skip);
+		n += add(&iov[n], p->tail, p->tail_len, &skip);
+	}
+	return n;
 }
 
 static void on_tx_commit(void *engine, size_t n)
 {
-	outq_commit(&((struct lean_conn *)engine)->out, n);
+	struct lean_conn *c = engine;
+	struct lean_pdu *p;
+
+	c->out_done += n;
+	while ((p = STAILQ_FIRST(&c->out))) {
+		size_t size = p->head_len + p->len + p->tail_len;
+
+		if (c->out_done < size)
+			return;
+		c->out_done -= size;
+		STAILQ_REMOVE_HEAD(&c->out, link);
+		pdu_put(c, p);
+	}
 }
 
 static void conn_free(struct lean_conn *c)
 {
 	struct lean_pdu *p;
 
-	outq_drop(&c->out);
+	while ((p = STAILQ_FIRST(&c->out))) {
+		STAILQ_REMOVE_HEAD(&c->out, link);
+		pdu_put(c, p);
+	}
 	while ((p = STAILQ_FIRST(&c->spare))) {
 		STAILQ_REMOVE_HEAD(&c->spare, link);
 		free(p);
 	}
-	pump_free(c->pump, true);
+	lean_link_free(c->wire);
 	LIST_REMOVE(c, link);
 	free(c->rx);
 	free(c);
@@ -471,10 +507,10 @@ static void accepted(void *arg, struct stream *s)
 		abort();
 	c->target = t;
 	c->stat_sn = 1;
-	outq_init(&c->out);
+	STAILQ_INIT(&c->out);
 	STAILQ_INIT(&c->spare);
 	LIST_INSERT_HEAD(&t->conns, c, link);
-	c->pump = pump_new(t->loop, s, &ops, c);
+	c->wire = lean_link_new(t->loop, s, &ops, c);
 }
 
 struct lean_target *lean_target_new(struct loop *loop, const struct addr *at,
