@@ -145,10 +145,10 @@ static bool io_moves_data(const struct io *io)
 	return io->kind <= IO_WRITE;
 }
 
-static void send_over(struct io *io, struct mpath *mp)
+static void send_over(struct io *io, struct mpath *mp, uint64_t now)
 {
 	io->path = mp;
-	io->sent = loop_now(io->dev->loop);
+	io->sent = now;
 	io->session = mp->session;
 	io->given_up = 0;
 	io->cmd.deadline = 0; /* health.c watches over it */
@@ -182,19 +182,22 @@ static void queue(struct io *io)
 
 void io_submit(struct io *io)
 {
-	struct mpath *mp = mpdev_pick(io->dev, io->from, io->cmd.len);
+	uint64_t now = loop_now(io->dev->loop);
+	struct mpath *mp = mpdev_pick(io->dev, now, io->cmd.len);
 
 	if (!mp) {
 		hold(io);
 		return;
 	}
+	if (mp->id == io->from)
+		mp = mpdev_pick_other(io->dev, mp);
 	if (!has_room(mp) && !(mp = path_with_room(io->dev))) {
 		queue(io);
 		return;
 	}
 	if (io->from >= 0)
 		note_move(io, mp);
-	send_over(io, mp);
+	send_over(io, mp, now);
 }
 
 void io_release_held(struct mpdev *dev)
@@ -405,7 +408,7 @@ static void judge(struct io *io, struct mpath *mp)
 	else if (v.action == RETRY_LATER)
 		submit_after(io, v.delay);
 	else if (v.action == RETRY_HERE && mpath_is_active(mp))
-		send_over(io, mp);
+		send_over(io, mp, loop_now(dev->loop));
 	else
 		io_submit(io);
 }

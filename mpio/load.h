@@ -20,6 +20,7 @@ struct load {
 	uint32_t weight;   /* key `path-weight` */
 	uint64_t work;     /* in flight */
 	uint64_t rate;     /* work done in a second while busy; 0: not known */
+	uint64_t pace;     /* ns that LOAD_COMMAND takes at this rate */
 	uint64_t latency;  /* ns, decaying average; 0: not known */
 	uint64_t done_at;  /* loop_now() of the last good answer */
 	int64_t credit;    /* the weighted selector's */

@@ -105,9 +105,12 @@ struct mpath *mpdev_find(struct mpdev *dev, int id);
 /* fault.c: what `facts` says of faults, as `umpio fault` would be told. */
 void fault_text(const struct path_facts *facts, char *text, size_t size);
 
-/* The path for one more command of `len` bytes, other than `avoid` if possible
- * (-1: any); NULL when none is active. */
-struct mpath *mpdev_pick(struct mpdev *dev, int avoid, uint32_t len);
+/* The path for one more command of `len` bytes at loop_now(); NULL when none is
+ * active. */
+struct mpath *mpdev_pick(struct mpdev *dev, uint64_t now, uint32_t len);
+
+/* Another active path than this active one, if there is one. */
+struct mpath *mpdev_pick_other(struct mpdev *dev, const struct mpath *than);
 
 /* The answer to a command that has no path: -errno, or 0: it may wait. */
 int mpdev_no_path_error(const struct mpdev *dev);

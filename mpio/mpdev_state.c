@@ -34,19 +34,31 @@ const char *mpath_state_name(enum mpath_state state)
 	return names[state];
 }
 
-struct mpath *mpdev_pick(struct mpdev *dev, int avoid, uint32_t len)
+/* Apart from what the others of a run need, which is next to nothing. */
+__attribute__((noinline)) static struct mpath *pick_anew(
+	struct mpdev *dev, uint64_t now, uint32_t len)
 {
 	struct selector_view *view = &dev->view;
-	unsigned n;
 
 	if (!view->nactive)
 		return NULL;
-	view->turn = loop_now(dev->loop);
-	view->len = len;
-	n = dev->selector->pick(view);
-	if (dev->active[n]->id == avoid)
-		n = n + 1 < view->nactive ? n + 1 : 0;
-	return dev->active[n];
+	selector_begin(view, dev->selector, now, len);
+	return dev->active[view->memory.at];
+}
+
+struct mpath *mpdev_pick(struct mpdev *dev, uint64_t now, uint32_t len)
+{
+	if (!selector_stays(&dev->view, now, len))
+		return pick_anew(dev, now, len);
+	return dev->active[dev->view.memory.at];
+}
+
+struct mpath *mpdev_pick_other(struct mpdev *dev, const struct mpath *than)
+{
+	for (unsigned n = 0; n + 1 < dev->view.nactive; n++)
+		if (dev->active[n] == than)
+			return dev->active[n + 1];
+	return dev->active[0];
 }
 
 void mpdev_recount(struct mpdev *dev)
@@ -69,6 +81,7 @@ void mpdev_recount(struct mpdev *dev)
 	}
 	dev->view.loads = dev->loads;
 	dev->view.nactive = n;
+	selector_end_run(&dev->view);
 }
 
 /*

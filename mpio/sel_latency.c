@@ -18,8 +18,6 @@ static uint64_t cost(const struct load *load, const struct selector_view *view)
 
 static unsigned pick(struct selector_view *view)
 {
-	if (selector_stays(view))
-		return view->memory.at;
 	return selector_cheapest(view, cost);
 }
 

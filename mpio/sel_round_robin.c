@@ -4,11 +4,9 @@
 
 static unsigned pick(struct selector_view *view)
 {
-	if (!selector_stays(view))
-		view->memory.at++;
-	if (view->memory.at >= view->nactive)
-		view->memory.at = 0;
-	return view->memory.at;
+	unsigned next = view->memory.at + 1;
+
+	return next < view->nactive ? next : 0;
 }
 
 const struct selector selector_round_robin = {"round-robin", pick};

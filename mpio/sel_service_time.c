@@ -6,8 +6,6 @@
  */
 #include "selector.h"
 
-#include <umpio/base/units.h>
-
 static uint64_t cost(const struct load *load, const struct selector_view *view)
 {
 	if (selector_explores(load, view))
@@ -15,14 +13,11 @@ static uint64_t cost(const struct load *load, const struct selector_view *view)
 	/* Busy and not measured yet: after all that are known. */
 	if (!load->rate)
 		return UINT64_MAX / 2 + load->work;
-	return (load->work + view->len + LOAD_COMMAND) * NS_PER_MS /
-	       (load->rate / 1000 + 1);
+	return (load->work + view->len + LOAD_COMMAND) * load->pace;
 }
 
 static unsigned pick(struct selector_view *view)
 {
-	if (selector_stays(view))
-		return view->memory.at;
 	return selector_cheapest(view, cost);
 }
 

@@ -33,28 +33,16 @@ const char *const *mpio_policies(void)
 	return names;
 }
 
-unsigned selector_cheapest(struct selector_view *view, selector_cost *cost)
+void selector_begin(struct selector_view *view, const struct selector *selector,
+	uint64_t now, uint32_t len)
 {
-	unsigned look =
-		view->nactive < SELECTOR_LOOK ? view->nactive : SELECTOR_LOOK;
-	unsigned at = view->memory.at;
-	uint64_t least = UINT64_MAX;
+	unsigned n = len > SELECTOR_RUN_BYTES / SELECTOR_RUN
+			     ? SELECTOR_RUN_BYTES / len
+			     : SELECTOR_RUN;
 
-	while (look--) {
-		uint64_t c;
-
-		at = at + 1 < view->nactive ? at + 1 : 0;
-		c = cost(view->loads[at], view);
-		if (c < least || least == UINT64_MAX) {
-			least = c;
-			view->memory.at = at;
-		}
-	}
-	return view->memory.at;
-}
-
-bool selector_explores(
-	const struct load *load, const struct selector_view *view)
-{
-	return !load->commands && load_is_old(load, view->turn);
+	view->turn = now;
+	view->len = len;
+	view->memory.at = selector->pick(view);
+	view->memory.commands = n ? n : 1;
+	view->memory.left = view->memory.commands - 1;
 }

@@ -11,6 +11,8 @@
 struct field {
 	struct load loads[PATHS], *pointers[PATHS];
 	struct selector_view view;
+	uint64_t now;
+	uint32_t len;
 };
 
 static void field_init(struct field *f, unsigned n)
@@ -23,16 +25,23 @@ static void field_init(struct field *f, unsigned n)
 	f->view.loads = f->pointers;
 	f->view.nactive = n;
 	f->view.weight_max = 1;
-	f->view.turn = 100 * NS_PER_S;
-	f->view.len = 4096;
+	f->now = 100 * NS_PER_S;
+	f->len = 4096;
+}
+
+static unsigned pick(struct field *f, const struct selector *s)
+{
+	if (!selector_stays(&f->view, f->now, f->len))
+		selector_begin(&f->view, s, f->now, f->len);
+	return f->view.memory.at;
 }
 
 static unsigned pick_in_new_turn(struct field *f, const struct selector *s)
 {
 	unsigned at;
 
-	f->view.turn += NS_PER_MS;
-	at = s->pick(&f->view);
+	f->now += NS_PER_MS;
+	at = pick(f, s);
 	cr_assert_lt(at, f->view.nactive);
 	return at;
 }
@@ -56,10 +65,9 @@ Test(selector, round_robin_in_runs_of_eight)
 	field_init(&f, 3);
 	first = pick_in_new_turn(&f, &selector_round_robin);
 	for (int i = 1; i < 8; i++)
-		cr_assert_eq(selector_round_robin.pick(&f.view), first);
+		cr_assert_eq(pick(&f, &selector_round_robin), first);
 	for (int i = 0; i < 8; i++)
-		cr_assert_eq(
-			selector_round_robin.pick(&f.view), (first + 1) % 3);
+		cr_assert_eq(pick(&f, &selector_round_robin), (first + 1) % 3);
 	cr_assert_eq(
 		pick_in_new_turn(&f, &selector_round_robin), (first + 2) % 3);
 	cr_assert_eq(pick_in_new_turn(&f, &selector_round_robin), first);
@@ -71,10 +79,24 @@ Test(selector, a_run_of_large_commands_is_shorter)
 	unsigned first;
 
 	field_init(&f, 2);
-	f.view.len = 64u << 10;
+	f.len = 64u << 10;
 	first = pick_in_new_turn(&f, &selector_round_robin);
-	cr_assert_eq(selector_round_robin.pick(&f.view), first);
-	cr_assert_eq(selector_round_robin.pick(&f.view), !first);
+	cr_assert_eq(pick(&f, &selector_round_robin), first);
+	cr_assert_eq(pick(&f, &selector_round_robin), !first);
+}
+
+/* What is larger than that which the run was measured for begins another. */
+Test(selector, a_run_of_small_commands_takes_no_large_one)
+{
+	struct field f;
+	unsigned first;
+
+	field_init(&f, 2);
+	first = pick_in_new_turn(&f, &selector_round_robin);
+	f.len = 1u << 20;
+	cr_assert_eq(pick(&f, &selector_round_robin), !first);
+	f.len = 4096;
+	cr_assert_eq(pick(&f, &selector_round_robin), first);
 }
 
 Test(selector, all_mind_fewer_paths)
@@ -85,9 +107,10 @@ Test(selector, all_mind_fewer_paths)
 		field_init(&f, 4);
 		for (unsigned n = 1; n < 200; n++) {
 			if (n % 3)
-				f.view.turn++;
+				f.now++;
 			f.view.nactive = 1 + n % 4;
-			cr_assert_lt(selector_find(*name)->pick(&f.view),
+			selector_end_run(&f.view);
+			cr_assert_lt(pick(&f, selector_find(*name)),
 				f.view.nactive, "%s", *name);
 		}
 	}
@@ -111,7 +134,7 @@ Test(selector, queue_length_takes_the_shortest)
 	cr_assert_eq(pick_in_new_turn(&f, &selector_queue_length), 2);
 	/* A run stays together. */
 	f.loads[2].commands = 9;
-	cr_assert_eq(selector_queue_length.pick(&f.view), 2);
+	cr_assert_eq(pick(&f, &selector_queue_length), 2);
 	cr_assert_neq(pick_in_new_turn(&f, &selector_queue_length), 2);
 }
 
@@ -133,14 +156,14 @@ static void answer(struct field *f, unsigned i, uint64_t ns)
 	struct load *load = &f->loads[i];
 
 	while (load->commands) {
-		load_ended(load, f->view.len, f->view.turn + ns);
-		load_measure(load, f->view.len, ns, f->view.turn + ns);
+		load_ended(load, f->len, f->now + ns);
+		load_measure(load, f->len, ns, f->now + ns);
 	}
 }
 
 static void send_one(struct field *f, unsigned i)
 {
-	load_sent(&f->loads[i], f->view.len, f->view.turn);
+	load_sent(&f->loads[i], f->len, f->now);
 }
 
 Test(selector, load_measures_throughput_of_busy_time)
@@ -148,9 +171,9 @@ Test(selector, load_measures_throughput_of_busy_time)
 	struct field f;
 
 	field_init(&f, 1);
-	f.view.len = 1020 << 10; /* and LOAD_COMMAND: 1 MiB */
+	f.len = 1020 << 10; /* and LOAD_COMMAND: 1 MiB */
 	for (unsigned n = 0; n < 20; n++) {
-		f.view.turn += NS_PER_S; /* idle time does not count */
+		f.now += NS_PER_S; /* idle time does not count */
 		send_one(&f, 0);
 		answer(&f, 0, 10 * NS_PER_MS);
 	}
@@ -194,7 +217,7 @@ static void find_out(const struct selector *s)
 		send_one(&f, i);
 		answer(&f, i, i ? NS_PER_S : NS_PER_MS);
 	}
-	f.view.turn += 2 * NS_PER_S;
+	f.now += 2 * NS_PER_S;
 	/* Once each second the slow one is tried, by one run. */
 	for (unsigned n = 0; n < 5000; n++) {
 		unsigned at = pick_in_new_turn(&f, s);
@@ -236,8 +259,8 @@ static void weigh(unsigned a, unsigned b, unsigned c)
 	for (unsigned n = 0; n < 100 * sum; n++) {
 		/* Runs of all lengths. */
 		if (n % 5 == 0 || n % 7 == 0)
-			f.view.turn++;
-		times[selector_weighted.pick(&f.view)]++;
+			f.now++;
+		times[pick(&f, &selector_weighted)]++;
 	}
 	for (unsigned i = 0; i < 3; i++)
 		cr_assert(times[i] >= 95 * weights[i] &&
