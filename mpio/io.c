@@ -274,9 +274,8 @@ static void delay_over(void *arg)
 		loop_timer_set(dev->io.delay, io->due - now);
 }
 
-static void account(struct mpath *mp, const struct io *io)
+static void account(struct mpath *mp, const struct io *io, uint64_t now)
 {
-	uint64_t now = loop_now(mp->dev->loop);
 	uint64_t us = (now - io->sent) / NS_PER_US;
 	struct mpath *from = NULL;
 
@@ -356,9 +355,9 @@ static void fail(struct io *io, const struct retry_verdict *v)
 	io->done(io, v->error);
 }
 
-static void complete(struct io *io, struct mpath *mp)
+static void complete(struct io *io, struct mpath *mp, uint64_t now)
 {
-	account(mp, io);
+	account(mp, io, now);
 	if (!overtake_defers(mp, io))
 		io->done(io, 0);
 }
@@ -395,7 +394,7 @@ static void judge(struct io *io, struct mpath *mp)
 	v = retry_judge(io->kind, r, &io->history, loop_now(dev->loop));
 	heed(io, mp, &v);
 	if (v.action == RETRY_COMPLETE) {
-		complete(io, mp);
+		complete(io, mp, loop_now(dev->loop));
 		return;
 	}
 	mp->errors++;
@@ -417,12 +416,13 @@ static void answered(struct path_cmd *cmd)
 {
 	struct io *io = cmd->arg;
 	struct mpath *mp = io->path;
+	uint64_t now = loop_now(io->dev->loop);
 
 	io->path = NULL;
 	mp->inflight--;
 	mp->depth.open--;
 	if (io_moves_data(io))
-		load_ended(&mp->load, io->cmd.len, loop_now(mp->dev->loop));
+		load_ended(&mp->load, io->cmd.len, now);
 	health_ended(mp, io);
 	overtake_ended(mp, cmd);
 	if (mp->dev->io.nheld)
@@ -433,5 +433,5 @@ static void answered(struct path_cmd *cmd)
 		return;
 	}
 	depth_good(&mp->depth);
-	complete(io, mp);
+	complete(io, mp, now);
 }

@@ -18,6 +18,12 @@
 struct mpath;
 struct mpdev;
 
+struct io;
+
+/* 0, -errno for a frontend, or -EOPNOTSUPP: the target does not have this
+ * command. The io is the owner's again, to be given back. */
+typedef void io_done_fn(struct io *io, int err);
+
 struct io {
 	struct path_cmd cmd; /* CDB, data and direction: the owner's */
 	struct mpdev *dev;
@@ -35,9 +41,7 @@ struct io {
 	/* Is fenced when an old copy may still be executed; NULL: the command
 	 * changes nothing. */
 	struct range *range;
-	/* 0, -errno for a frontend, or -EOPNOTSUPP: the target does not have
-	 * this command. The io is the owner's again, to be given back. */
-	void (*done)(struct io *io, int err);
+	io_done_fn *done;
 	void *owner;
 	uint8_t params[UNMAP_LIST_LEN(1)]; /* of UNMAP */
 	TAILQ_ENTRY(io)

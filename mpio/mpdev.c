@@ -105,7 +105,7 @@ static void init_lists(struct mpdev *dev)
 	TAILQ_INIT(&dev->paths);
 	TAILQ_INIT(&dev->early);
 	TAILQ_INIT(&dev->answers);
-	TAILQ_INIT(&dev->spare_requests);
+	SLIST_INIT(&dev->spare_requests);
 	TAILQ_INIT(&dev->gated);
 	TAILQ_INIT(&dev->undecided);
 	TAILQ_INIT(&dev->fences);

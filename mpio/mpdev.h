@@ -59,6 +59,7 @@ struct mpdev {
 	bool known; /* a path was active once: identity and facts hold */
 	struct lun_facts facts; /* of the first path; of all the safer value */
 	struct blk_info info;
+	uint8_t block_shift; /* info.block_size is 1 << that */
 	uint32_t
 		path_transfer; /* the least of the paths' best sizes; 0: none */
 	struct split split;
@@ -69,7 +70,7 @@ struct mpdev {
 
 	struct io_queue io;
 	struct health health;
-	struct request_list spare_requests;
+	struct request_pool spare_requests;
 	uint8_t gate;                  /* GATE_*: what may not start now */
 	uint64_t arrivals;             /* requests so far */
 	struct request_list gated;     /* in order of arrival */

@@ -273,6 +273,7 @@ static void learn(struct mpdev *dev)
 	uint32_t granule =
 		bytes_of(f->unmap_granularity ? f->unmap_granularity : 1, size);
 
+	dev->block_shift = (uint8_t)__builtin_ctz(size);
 	if (!granule)
 		f->unmap = f->write_same_unmap = false;
 	dev->info = (struct blk_info){

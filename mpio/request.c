@@ -36,31 +36,40 @@ int request_check(const struct mpdev *dev, const struct blk_req *blk)
 
 static struct request *request_new(struct mpdev *dev, struct blk_req *blk)
 {
-	struct request *r = TAILQ_FIRST(&dev->spare_requests);
-	uint32_t size = dev->info.block_size;
+	struct request *r = SLIST_FIRST(&dev->spare_requests);
+	unsigned shift = dev->block_shift;
 
 	if (r)
-		TAILQ_REMOVE(&dev->spare_requests, r, link);
+		SLIST_REMOVE_HEAD(&dev->spare_requests, spare);
 	else if (!(r = malloc(sizeof *r)))
 		return NULL;
-	*r = (struct request){.dev = dev, .blk = blk};
-	r->lba = blk->offset / size;
-	r->end = (blk->offset + blk->len + size - 1) / size;
+	/* What is not set here is set before it is looked at. */
+	r->dev = dev;
+	r->blk = blk;
+	r->lba = blk->offset >> shift;
+	r->end = (blk->offset + blk->len + (1u << shift) - 1) >> shift;
+	r->bounce = NULL;
+	r->session = 0;
+	r->inflight = 0;
+	r->err = 0;
+	r->entered = r->unsupported = r->running = r->replay = false;
+	r->redone = 0;
+	r->range.state = RANGE_FREE;
 	return r;
 }
 
 static void request_put(struct request *r)
 {
 	buf_put(r->bounce);
-	TAILQ_INSERT_HEAD(&r->dev->spare_requests, r, link);
+	SLIST_INSERT_HEAD(&r->dev->spare_requests, r, spare);
 }
 
 void request_pool_fini(struct mpdev *dev)
 {
 	struct request *r;
 
-	while ((r = TAILQ_FIRST(&dev->spare_requests))) {
-		TAILQ_REMOVE(&dev->spare_requests, r, link);
+	while ((r = SLIST_FIRST(&dev->spare_requests))) {
+		SLIST_REMOVE_HEAD(&dev->spare_requests, spare);
 		free(r);
 	}
 }
@@ -153,7 +162,6 @@ static void redo(struct request *r)
 {
 	r->redone++;
 	stop_running(r);
-	r->phase = plan_of(r);
 	request_start(r);
 }
 
@@ -250,13 +258,34 @@ static void build_data(struct io *io, const struct request *r, uint32_t n)
 	io->cmd.direction = x->kind == IO_READ ? PATH_DATA_IN : PATH_DATA_OUT;
 }
 
-static void io_done(struct io *io, int err)
+/* A command of `r`, to be built; NULL without memory. */
+static struct io *io_of(struct request *r, enum io_kind kind, io_done_fn *done)
+{
+	struct io *io = io_new(r->dev, kind);
+
+	if (!io)
+		return NULL;
+	io->done = done;
+	io->owner = r;
+	io->range = r->range.state == RANGE_HELD ? &r->range : NULL;
+	return io;
+}
+
+/* Its end; what it was of. */
+static struct request *io_over(struct io *io)
 {
 	struct request *r = io->owner;
 
 	if (io->session > r->session)
 		r->session = io->session;
 	io_put(io);
+	return r;
+}
+
+static void io_done(struct io *io, int err)
+{
+	struct request *r = io_over(io);
+
 	r->inflight--;
 	if (err == -EOPNOTSUPP)
 		r->unsupported = true;
@@ -275,16 +304,13 @@ static void issue(struct request *r)
 		!r->unsupported) {
 		uint64_t left = x->end - r->at;
 		uint32_t n = left < x->chunk ? (uint32_t)left : x->chunk;
-		struct io *io = io_new(r->dev, x->kind);
+		struct io *io = io_of(r, x->kind, io_done);
 
 		if (!io) {
 			if (!r->inflight)
 				r->err = -ENOMEM;
 			return;
 		}
-		io->done = io_done;
-		io->owner = r;
-		io->range = r->range.state == RANGE_HELD ? &r->range : NULL;
 		build_command(io, r, n);
 		build_data(io, r, n);
 		r->at += n;
@@ -344,6 +370,49 @@ static void request_run(struct request *r)
 	finish(r);
 }
 
+/*
+ * Most requests are one READ or WRITE, and need no plan.
+ */
+static bool is_plain(const struct request *r)
+{
+	const struct blk_req *blk = r->blk;
+	uint32_t mask = (1u << r->dev->block_shift) - 1;
+
+	return blk->op <= BLK_WRITE && !blk->flags &&
+	       !((blk->offset | blk->len) & mask) &&
+	       r->end - r->lba <= r->dev->split.transfer;
+}
+
+static void plain_done(struct io *io, int err)
+{
+	struct request *r = io_over(io);
+
+	r->err = err;
+	finish(r);
+}
+
+static void plain_send(struct request *r)
+{
+	const struct blk_req *blk = r->blk;
+	bool reads = blk->op == BLK_READ;
+	uint32_t blocks = (uint32_t)(r->end - r->lba);
+	struct io *io = io_of(r, reads ? IO_READ : IO_WRITE, plain_done);
+
+	if (!io) {
+		r->err = -ENOMEM;
+		finish(r);
+		return;
+	}
+	if (reads)
+		cdb_read(io->cmd.cdb, r->lba, blocks, 0);
+	else
+		cdb_write(io->cmd.cdb, r->lba, blocks, 0);
+	io->cmd.direction = reads ? PATH_DATA_IN : PATH_DATA_OUT;
+	io->cmd.data = blk->data;
+	io->cmd.len = blk->len;
+	io_submit(io);
+}
+
 static struct request *of_range(struct range *range)
 {
 	return (struct request *)((char *)range -
@@ -367,6 +436,11 @@ static void begin(struct request *r)
 		r->running = true;
 		s->running++;
 	}
+	if (is_plain(r)) {
+		plain_send(r);
+		return;
+	}
+	r->phase = plan_of(r);
 	request_run(r);
 }
 
@@ -380,7 +454,7 @@ static void range_granted(struct range *range)
 static void request_start(struct request *r)
 {
 	struct mpdev *dev = r->dev;
-	uint32_t size = dev->info.block_size;
+	unsigned shift = dev->block_shift;
 
 	if (dev->gate && is_shut(r)) {
 		wait_at_gate(r);
@@ -388,8 +462,8 @@ static void request_start(struct request *r)
 		return;
 	}
 	if (changes(r->blk) && r->range.state == RANGE_FREE) {
-		r->range.start = r->lba * size;
-		r->range.end = r->end * size;
+		r->range.start = r->lba << shift;
+		r->range.end = r->end << shift;
 		r->range.seq = r->order;
 		r->range.granted = range_granted;
 		if (!rangelock_acquire(&dev->ranges, &r->range))
@@ -468,7 +542,6 @@ void request_begin(struct mpdev *dev, struct blk_req *blk)
 		mpdev_answer(dev, blk, err ? err : -ENOMEM);
 		return;
 	}
-	r->phase = plan_of(r);
 	r->order = ++dev->arrivals;
 	request_start(r);
 }
@@ -487,6 +560,7 @@ void request_replay(struct mpdev *dev, struct blk_req *blk)
 	r->phase = plan_of(r);
 	r->range.start = r->lba * size;
 	r->range.end = r->end * size;
+	r->range.seq = 0;
 	rangelock_enter(&dev->ranges, &r->range);
 	request_run(r);
 }

@@ -56,10 +56,14 @@ struct request {
 	uint64_t session; /* the newest that has answered a command of it */
 	struct range range; /* of what changes blocks */
 	struct buf *bounce; /* NULL: none; aligned data of an unaligned one */
-	TAILQ_ENTRY(request) link; /* of the pool */
+	union {
+		TAILQ_ENTRY(request) link; /* of those that wait */
+		SLIST_ENTRY(request) spare;
+	};
 };
 
 TAILQ_HEAD(request_list, request);
+SLIST_HEAD(request_pool, request);
 
 /* Takes a request of a device that is known; everything but FLUSH. */
 void request_begin(struct mpdev *dev, struct blk_req *blk);
