@@ -421,7 +421,7 @@ static void look(void *arg)
 int health_init(struct mpdev *dev)
 {
 	dev->health.due = UINT64_MAX;
-	dev->health.used = loop_now(dev->loop) - IN_USE; /* never */
+	dev->health.used = loop_now(dev->loop);
 	dev->health.timer = loop_timer_new(dev->loop, look, dev);
 	return dev->health.timer ? 0 : -ENOMEM;
 }

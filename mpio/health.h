@@ -34,7 +34,7 @@ struct health {
 	struct loop_timer *timer;
 	uint64_t due;  /* when it is set for; UINT64_MAX: it is not */
 	uint64_t woke; /* we did not run before it: that time does not count */
-	uint64_t used; /* the last command; at first long ago */
+	uint64_t used; /* the last command */
 	bool cut_off;  /* so is a path that is kept, as of the last look */
 };
 

@@ -154,7 +154,6 @@ Test(damping, off_by_option)
 	mpdev_options_init(&o);
 	for (int i = 0; i < 3; i++)
 		lose(&b, 0, 6 * S);
-	share(&b, 0); /* paths of a device in use are looked at often */
 	b.paths[1]->digest_errors = 3;
 	bench_run(&b, 3 * S);
 	cr_assert(bench_heard(&b, "path-marginal/1"));
