@@ -20,7 +20,6 @@
 #define IN_USE     (60 * NS_PER_S) /* that is: after the last command */
 #define ASK_EACH   4               /* checks with a TEST UNIT READY */
 #define RECHECK    (60 * NS_PER_S) /* the identity, at most */
-#define APART      (4 * NS_PER_S)  /* paths that came up together */
 /* A timer that comes later than this says that we did not run. */
 #define PAUSE      (500 * NS_PER_MS)
 /* A probe that is answered sooner than this found nothing but a slow command.
@@ -337,6 +336,15 @@ static void check_idle(struct mpath *mp, uint64_t now)
 	}
 }
 
+/* What came up together is not looked at together. */
+static uint64_t first_recheck(const struct mpath *mp)
+{
+	uint64_t random;
+
+	loop_random(mp->dev->loop, &random, sizeof random);
+	return RECHECK / 2 + random % (RECHECK / 2);
+}
+
 void health_doubt(struct mpath *mp, const char *why)
 {
 	if (!mp->health.checking)
@@ -443,7 +451,7 @@ void health_begin(struct mpath *mp)
 	h->checking = h->suspected = h->told = false;
 	h->check_every = CHECK_BUSY;
 	h->check_due = now_of(mp) + CHECK_BUSY;
-	h->recheck_due = now_of(mp) + RECHECK - (unsigned)mp->id % 8 * APART;
+	h->recheck_due = now_of(mp) + first_recheck(mp);
 	h->cut_off[0] = '\0';
 	h->unlinked = false;
 	arm(mp->dev);
