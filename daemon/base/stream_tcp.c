@@ -138,6 +138,22 @@ struct stream *stream_tcp_new(struct loop *loop, int fd)
 	return s;
 }
 
+void stream_leave(struct stream *s)
+{
+	struct sock *sock = sock_of(s);
+
+	loop_io_free(sock->io);
+	sock->io = NULL;
+}
+
+int stream_move(struct stream *s, struct loop *to)
+{
+	struct sock *sock = sock_of(s);
+
+	sock->io = loop_io_new(to, sock->fd, on_event, sock);
+	return sock->io ? 0 : -ENOMEM;
+}
+
 uid_t stream_peer_uid(const struct stream *s)
 {
 	const struct sock *sock = (const struct sock *)s;

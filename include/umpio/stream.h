@@ -134,6 +134,12 @@ int stream_listener_dup(const struct stream_listener *l);
  * allowed. */
 void stream_listener_free(struct stream_listener *l);
 
+/* Moves an accepted stream that nobody owns yet to another loop: leave() on the
+ * thread of the one, then move() on that of the other. 0 or -ENOMEM. In between
+ * and after a failure only stream_close() and stream_abort() are allowed. */
+void stream_leave(struct stream *s);
+int stream_move(struct stream *s, struct loop *to);
+
 /* The peer's uid of a unix stream; -1 where there is none. */
 uid_t stream_peer_uid(const struct stream *s);
 

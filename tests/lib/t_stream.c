@@ -553,6 +553,21 @@ uint64_t t_wire_passed(const struct addr *at, enum t_way way)
 	return most;
 }
 
+/* One thread runs all loops here. */
+void stream_leave(struct stream *s)
+{
+	(void)s;
+}
+
+int stream_move(struct stream *s, struct loop *to)
+{
+	struct end *e = end_of(s);
+
+	t_source_remove(&e->source);
+	t_source_add(to, &e->source);
+	return 0;
+}
+
 uid_t stream_peer_uid(const struct stream *s)
 {
 	bool local = s->local.ss.ss_family == AF_UNIX;
