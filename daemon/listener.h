@@ -18,9 +18,9 @@ struct plan;
 struct nbds_server *listener_get(struct loop *loop, const struct plan *plan,
 	unsigned n, char *why, size_t why_size);
 
-/* One more at the `n`th NBD address of `plan`, on the caller's loop: it accepts
- * from the socket of `first`, which is another loop's. NULL, and one line in
- * `why`. */
+/* One more for the clients of the `n`th NBD address of `plan`, on the caller's
+ * loop, beside `first`, which listens and is another loop's. NULL, and one line
+ * in `why`. */
 struct nbds_server *listener_join(struct loop *loop, const struct plan *plan,
 	unsigned n, const struct nbds_server *first, char *why,
 	size_t why_size);

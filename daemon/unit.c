@@ -102,7 +102,7 @@ static void unit_tell(struct unit *u, unit_done_fn *done)
 
 /* Start */
 
-static void start_done(struct job *job)
+static void others_started(struct job *job)
 {
 	struct unit *u = UNIT_QUEUE_OF(job, start)->unit;
 
@@ -110,11 +110,23 @@ static void start_done(struct job *job)
 		unit_tell(u, u->started);
 }
 
+/* It listens; the others have their part of the clients from now on. */
+static void first_started(struct job *job)
+{
+	struct unit *u = UNIT_QUEUE_OF(job, start)->unit;
+
+	if (u->n == 1 || u->draining || unit_failed(u))
+		unit_tell(u, u->started);
+	else
+		unit_step(u, offsetof(struct unit_queue, start), 1, u->n,
+			unit_queue_start, others_started);
+}
+
 void unit_start(struct unit *u, unit_done_fn *done)
 {
 	u->started = done;
-	unit_step(u, offsetof(struct unit_queue, start), 0, u->n,
-		unit_queue_start, start_done);
+	unit_step(u, offsetof(struct unit_queue, start), 0, 1, unit_queue_start,
+		first_started);
 }
 
 /* Each queue has taken the LUN that it met first for the right one. */
@@ -158,7 +170,7 @@ void unit_queue_is_ready(struct job *job)
 
 /*
  * Serve: the router is open on all loops before one serves, and the first
- * queue, whose clients are there already, serves last.
+ * queue, which listens and has the block files, serves last.
  */
 static void first_done(struct job *job)
 {

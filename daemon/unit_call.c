@@ -358,10 +358,15 @@ static void describe_work(struct job *job)
 {
 	struct unit_call *call = (struct unit_call *)job;
 	const struct unit_queue *q = call->queue;
+	const struct unit_view_queue view = {
+		.dev = q->dev,
+		.number = q->number,
+		.of = q->unit->n,
+		.clients = unit_queue_clients(q),
+	};
 
 	if (q->dev)
-		unit_view_fill(q->dev, call->ask->view, call->ask->into,
-			q->number, q->unit->n);
+		unit_view_fill(&view, call->ask->view, call->ask->into);
 }
 
 static void describe_done(struct job *job)

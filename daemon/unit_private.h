@@ -67,6 +67,9 @@ void unit_answered(struct unit *u);
 	((struct unit_queue *)((char *)(job)-offsetof(                         \
 		struct unit_queue, member)))
 
+/* NBD clients of the device, on the queue's worker. */
+unsigned unit_queue_clients(const struct unit_queue *q);
+
 /* Work of the jobs, on the queue's worker. */
 void unit_queue_start(struct job *job);
 void unit_queue_open(struct job *job);

@@ -123,13 +123,18 @@ static const struct mpdev_events device_events = {
 
 static int queue_listen(struct unit_queue *q)
 {
+	struct nbds_server **first = q->unit->queues[0].servers;
+	struct loop *loop = worker_loop(q->worker);
 	const struct plan *plan = q->unit->plan;
 
-	for (unsigned i = 0; i < plan->nnbd && q->number == 0; i++) {
-		q->servers[i] = listener_get(
-			worker_loop(q->worker), plan, i, q->why, sizeof q->why);
+	for (unsigned i = 0; i < plan->nnbd; i++) {
+		q->servers[i] = q->number == 0
+					? listener_get(loop, plan, i, q->why,
+						  sizeof q->why)
+					: listener_join(loop, plan, i, first[i],
+						  q->why, sizeof q->why);
 		if (!q->servers[i])
-			return -EADDRINUSE;
+			return q->number == 0 ? -EADDRINUSE : -ENOMEM;
 	}
 	return 0;
 }
@@ -222,11 +227,6 @@ static int queue_serve_nbd(struct unit_queue *q, unsigned n)
 	const struct plan *plan = q->unit->plan;
 	int err;
 
-	if (!q->servers[n])
-		q->servers[n] = listener_join(worker_loop(q->worker), plan, n,
-			q->unit->queues[0].servers[n], q->why, sizeof q->why);
-	if (!q->servers[n])
-		return -ENOMEM;
 	err = nbds_export_add(q->servers[n], plan->name, queue_blkdev(q),
 		plan->tls_allow[0] ? plan->tls_allow : NULL);
 	if (err < 0)
@@ -235,6 +235,17 @@ static int queue_serve_nbd(struct unit_queue *q, unsigned n)
 	else
 		q->exports = n + 1;
 	return err;
+}
+
+unsigned unit_queue_clients(const struct unit_queue *q)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < q->exports; i++)
+		n += q->servers[i] ? nbds_export_clients(
+					     q->servers[i], q->unit->plan->name)
+				   : 0;
+	return n;
 }
 
 void unit_queue_serve(struct job *job)

@@ -26,21 +26,15 @@ static struct json_object *portals_view(const struct path_facts *facts)
 	return list;
 }
 
-/* Which of the device's queues is looked at. */
-struct queue {
-	const struct mpdev *dev;
-	unsigned number, of;
-};
-
 /* Where there are several, what is one queue's says whose it is. */
-static void put_queue(struct json_object *o, const struct queue *q)
+static void put_queue(struct json_object *o, const struct unit_view_queue *q)
 {
 	if (q->of > 1)
 		put_number(o, "queue", q->number);
 }
 
 static struct json_object *path_status(
-	const struct queue *q, const struct mpath_info *p)
+	const struct unit_view_queue *q, const struct mpath_info *p)
 {
 	struct json_object *o = json_object_new_object();
 
@@ -85,7 +79,7 @@ static struct json_object *latency_view(const struct histogram *h)
 }
 
 static struct json_object *path_stats(
-	const struct queue *q, const struct mpath_info *p)
+	const struct unit_view_queue *q, const struct mpath_info *p)
 {
 	const struct path_counters *c = &p->counters;
 	struct json_object *o = json_object_new_object();
@@ -128,9 +122,9 @@ static struct json_object *list_at(struct json_object *into, const char *key)
 	return control_add(into, key, json_object_new_array());
 }
 
-static void put_paths(struct json_object *list, const struct queue *q,
+static void put_paths(struct json_object *list, const struct unit_view_queue *q,
 	struct json_object *(*view)(
-		const struct queue *, const struct mpath_info *))
+		const struct unit_view_queue *, const struct mpath_info *))
 {
 	struct mpath_info info;
 
@@ -138,8 +132,8 @@ static void put_paths(struct json_object *list, const struct queue *q,
 		control_append(list, view(q, &info));
 }
 
-static struct json_object *group_status(
-	const struct queue *q, unsigned n, const struct mpath_group_info *g)
+static struct json_object *group_status(const struct unit_view_queue *q,
+	unsigned n, const struct mpath_group_info *g)
 {
 	struct json_object *o = json_object_new_object();
 	struct json_object *paths = json_object_new_array();
@@ -159,7 +153,8 @@ static struct json_object *group_status(
 	return o;
 }
 
-static void put_groups(struct json_object *list, const struct queue *q)
+static void put_groups(
+	struct json_object *list, const struct unit_view_queue *q)
 {
 	struct mpath_group_info group;
 
@@ -222,17 +217,18 @@ static void put_key(struct json_object *into, uint64_t pr_key)
 	put_text(into, "reservation_key", key);
 }
 
-void unit_view_fill(const struct mpdev *dev, enum unit_view view,
-	struct json_object *into, unsigned queue, unsigned queues)
+void unit_view_fill(const struct unit_view_queue *q, enum unit_view view,
+	struct json_object *into)
 {
-	const struct queue q = {dev, queue, queues};
 	struct mpdev_snapshot s;
 
-	mpdev_snapshot(dev, &s);
+	mpdev_snapshot(q->dev, &s);
 	if (view == UNIT_STATS) {
 		add_number(into, "failovers", s.failovers);
 		add_number(into, "queued", s.queued);
-		put_paths(list_at(into, "sessions"), &q, path_stats);
+		control_append(list_at(into, "clients"),
+			json_object_new_uint64(q->clients));
+		put_paths(list_at(into, "sessions"), q, path_stats);
 		return;
 	}
 	put_text(into, "wwid", s.wwid);
@@ -243,6 +239,6 @@ void unit_view_fill(const struct mpdev *dev, enum unit_view view,
 	add_number(into, "queued", s.queued);
 	if (s.pr_key)
 		put_key(into, s.pr_key);
-	put_groups(list_at(into, "groups"), &q);
-	put_paths(list_at(into, "paths"), &q, path_status);
+	put_groups(list_at(into, "groups"), q);
+	put_paths(list_at(into, "paths"), q, path_status);
 }

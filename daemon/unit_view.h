@@ -5,9 +5,15 @@
 
 #include "unit.h"
 
-/* Adds the keys of `view` to the object `into`; on the worker's loop. `dev` is
- * queue number `queue` of so many: those before it have filled in theirs. */
-void unit_view_fill(const struct mpdev *dev, enum unit_view view,
-	struct json_object *into, unsigned queue, unsigned queues);
+struct unit_view_queue {
+	const struct mpdev *dev;
+	unsigned number, of;
+	unsigned clients; /* NBD clients that it serves */
+};
+
+/* Adds the keys of `view` to the object `into`; on the queue's worker's loop.
+ * The queues before it have filled in theirs. */
+void unit_view_fill(const struct unit_view_queue *queue, enum unit_view view,
+	struct json_object *into);
 
 #endif

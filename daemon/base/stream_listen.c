@@ -279,13 +279,6 @@ void stream_listener_want(struct stream_listener *l, bool accept)
 	update(l);
 }
 
-int stream_listener_dup(const struct stream_listener *l)
-{
-	int fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
-
-	return fd < 0 ? -errno : fd;
-}
-
 const struct addr *stream_listener_addr(const struct stream_listener *l)
 {
 	return &l->addr;

@@ -14,6 +14,7 @@
 
 #include "nbds_option.h"
 #include "nbds_request.h"
+#include "nbds_seat.h"
 #include "nbds_server.h"
 #include "nbds_tls.h"
 
@@ -66,6 +67,7 @@ static void transmit(struct nbds_client *c)
 {
 	c->losses = c->export->dev->losses;
 	c->state = NBDS_TRANSMISSION;
+	nbds_seat_settle(c->server->seat);
 	c->progress = loop_now(c->loop);
 	loop_timer_set(c->timer, c->server->limits.stall);
 	log_info("nbd client %s: uses %s", c->peer, c->export->name);
@@ -103,6 +105,8 @@ static void end(struct nbds_client *c, bool abort)
 {
 	struct nbds_request *req = c->receiving;
 
+	if (c->state <= NBDS_PARTING)
+		nbds_seat_settle(c->server->seat);
 	c->state = NBDS_GONE;
 	pump_free(c->pump, abort);
 	c->pump = NULL;
@@ -400,12 +404,13 @@ int nbds_client_new(struct nbds_server *server, struct stream *s)
 
 	if (!c) {
 		stream_abort(s);
+		nbds_seat_settle(server->seat);
+		nbds_seat_leave(server->seat);
 		return -ENOMEM;
 	}
 	name_peer(c, s);
 	c->pump = pump_new(c->loop, s, &engine_ops, c);
 	TAILQ_INSERT_TAIL(&server->clients, c, link);
-	server->nclients++;
 	if (!c->pump || nbds_handshake_greet(c)) {
 		end(c, true);
 		return -ENOMEM;
@@ -418,7 +423,7 @@ void nbds_client_free(struct nbds_client *c)
 {
 	assert(c->state == NBDS_GONE && !c->inflight);
 	TAILQ_REMOVE(&c->server->clients, c, link);
-	c->server->nclients--;
+	nbds_seat_leave(c->server->seat);
 	if (c->export)
 		nbds_export_leave(c->export);
 	nbds_request_fini(c);

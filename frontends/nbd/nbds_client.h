@@ -95,8 +95,9 @@ struct nbds_client {
 	TAILQ_ENTRY(nbds_client) link;
 };
 
-/* Greets on `s`, which passes to the client, and joins the server's list. 0, or
- * -ENOMEM and the stream is aborted. */
+/* Greets on `s`, which passes to the client, as does its place in the server's
+ * seat, and joins the server's list. 0, or -ENOMEM and the stream is aborted.
+ */
 int nbds_client_new(struct nbds_server *server, struct stream *s);
 
 /* Frees a client that is gone and has no request in flight. */

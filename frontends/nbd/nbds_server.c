@@ -8,8 +8,10 @@
 #include <umpio/base/log.h>
 #include <umpio/base/units.h>
 #include <umpio/stream.h>
+#include <unistd.h>
 
 #include "nbds_client.h"
+#include "nbds_seat.h"
 
 static const struct nbds_limits defaults = {
 	.clients = 100,
@@ -37,15 +39,14 @@ static struct stream_listener *listen_on(struct nbds_server *server,
 	return l;
 }
 
-struct nbds_server *nbds_server_new(struct loop *loop, const struct addr *at,
-	int fd, const struct nbds_options *options, int *err)
+/* One that does not listen, beside `other` unless that is NULL. */
+static struct nbds_server *server_new(struct loop *loop,
+	const struct nbds_options *options, struct nbds_seat *other)
 {
 	struct nbds_server *server = calloc(1, sizeof *server);
 
-	if (!server) {
-		*err = -ENOMEM;
+	if (!server)
 		return NULL;
-	}
 	server->loop = loop;
 	server->limits = defaults;
 	server->tls = options->tls;
@@ -55,11 +56,31 @@ struct nbds_server *nbds_server_new(struct loop *loop, const struct addr *at,
 		server->limits.handshake = options->handshake_timeout;
 	TAILQ_INIT(&server->exports);
 	TAILQ_INIT(&server->clients);
-	server->listener = listen_on(server, at, fd, options->socket_mode, err);
-	if (!server->listener) {
+	server->seat = nbds_seat_new(server, other);
+	if (!server->seat) {
 		free(server);
 		return NULL;
 	}
+	return server;
+}
+
+struct nbds_server *nbds_server_new(struct loop *loop, const struct addr *at,
+	int fd, const struct nbds_options *options, int *err)
+{
+	struct nbds_server *server = server_new(loop, options, NULL);
+
+	if (!server) {
+		*err = -ENOMEM;
+		if (fd != -1)
+			close(fd);
+		return NULL;
+	}
+	server->listener = listen_on(server, at, fd, options->socket_mode, err);
+	if (!server->listener) {
+		nbds_server_free(server);
+		return NULL;
+	}
+	server->at = *stream_listener_addr(server->listener);
 	return server;
 }
 
@@ -67,23 +88,23 @@ struct nbds_server *nbds_server_beside(struct loop *loop,
 	const struct nbds_server *other, const struct nbds_options *options,
 	int *err)
 {
-	int fd = stream_listener_dup(other->listener);
+	struct nbds_server *server = server_new(loop, options, other->seat);
 
-	if (fd < 0) {
-		*err = fd;
-		return NULL;
-	}
-	return nbds_server_new(loop, NULL, fd, options, err);
+	if (server)
+		server->at = other->at;
+	else
+		*err = -ENOMEM;
+	return server;
 }
 
 const struct addr *nbds_server_addr(const struct nbds_server *server)
 {
-	return stream_listener_addr(server->listener);
+	return &server->at;
 }
 
 unsigned nbds_server_clients(const struct nbds_server *server)
 {
-	return server->nclients;
+	return nbds_seat_clients(server->seat);
 }
 
 /* Those that are still here have chosen no export, so they have no requests and
@@ -102,18 +123,21 @@ void nbds_server_free(struct nbds_server *server)
 			nbds_client_event(c, NBDS_EV_CUT);
 		nbds_client_free(c);
 	}
+	nbds_seat_free(server->seat);
 	free(server);
 }
 
 /* One line for a flood, not one for each of it. */
-static void note_crowd(struct nbds_server *server)
+static void note_crowd(struct nbds_server *server, unsigned clients)
 {
-	if (!server->crowded)
+	unsigned limit = server->limits.clients;
+
+	if (clients >= limit && !server->crowded)
 		log_warn("nbd: %u clients are connected, as many as "
 			 "nbd-max-clients allows; the oldest that have chosen "
 			 "no export give way to new ones",
-			server->limits.clients);
-	server->crowded = true;
+			limit);
+	server->crowded = clients >= (server->crowded ? limit / 2 : limit);
 }
 
 /* At the limit, who has waited longest to finish the handshake gives way: a
@@ -122,12 +146,6 @@ static bool make_room(struct nbds_server *server)
 {
 	struct nbds_client *c;
 
-	if (server->nclients < server->limits.clients) {
-		server->crowded &=
-			server->nclients >= server->limits.clients / 2;
-		return true;
-	}
-	note_crowd(server);
 	TAILQ_FOREACH (c, &server->clients, link) {
 		if (c->state > NBDS_PARTING)
 			continue;
@@ -138,19 +156,41 @@ static bool make_room(struct nbds_server *server)
 	return false;
 }
 
+static void refuse(struct stream *s)
+{
+	char peer[128];
+
+	log_debug("nbd client %s: refused, all others are in use",
+		addr_text(&s->peer, peer, sizeof peer));
+	stream_close(s);
+}
+
 void nbds_server_accept(void *arg, struct stream *s)
 {
 	struct nbds_server *server = arg;
-	char peer[128];
+	unsigned before;
+	struct nbds_seat *seat =
+		nbds_seat_take(server->seat, server->limits.clients, &before);
+	bool full = before >= server->limits.clients;
 
-	if (!make_room(server)) {
-		log_debug("nbd client %s: refused, all others are in use",
-			addr_text(&s->peer, peer, sizeof peer));
-		stream_close(s);
-		return;
-	}
-	if (nbds_client_new(server, s))
+	note_crowd(server, before);
+	if (!seat)
+		refuse(s);
+	else if (seat == server->seat)
+		nbds_server_seat(server, s, full);
+	else
+		nbds_seat_send(seat, s, full);
+}
+
+void nbds_server_seat(struct nbds_server *server, struct stream *s, bool full)
+{
+	if (full && !make_room(server)) { /* chosen meanwhile */
+		refuse(s);
+		nbds_seat_settle(server->seat);
+		nbds_seat_leave(server->seat);
+	} else if (nbds_client_new(server, s)) {
 		log_warn("nbd: a client is refused: out of memory");
+	}
 }
 
 struct nbds_export *nbds_server_find(
@@ -174,6 +214,16 @@ bool nbds_server_is_ending(const struct nbds_server *server)
 		if (!e->removing)
 			return false;
 	return !TAILQ_EMPTY(&server->exports);
+}
+
+unsigned nbds_export_clients(const struct nbds_server *server, const char *name)
+{
+	const struct nbds_export *e;
+
+	TAILQ_FOREACH (e, &server->exports, link)
+		if (strcmp(e->name, name) == 0)
+			return e->clients;
+	return 0;
 }
 
 /* The last call of a removal. */

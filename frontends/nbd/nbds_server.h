@@ -8,6 +8,7 @@
 #include <umpio/loop.h>
 
 struct nbds_client;
+struct nbds_seat;
 struct stream;
 struct stream_listener;
 
@@ -27,7 +28,7 @@ struct nbds_export {
 
 /* Limits on clients; tests make them small. Times in ns. */
 struct nbds_limits {
-	unsigned clients;
+	unsigned clients;         /* of all servers beside each other */
 	unsigned options;         /* of one handshake */
 	uint32_t option_bytes;    /* of one option's data */
 	uint32_t handshake_bytes; /* of all options of one handshake */
@@ -41,16 +42,22 @@ struct nbds_limits {
 struct nbds_server {
 	struct loop *loop;
 	struct nbds_limits limits;
-	struct stream_listener *listener;
+	struct stream_listener *listener; /* NULL: beside one that listens */
+	struct addr at;
+	struct nbds_seat *seat;
 	struct nbds_tls *tls; /* the caller's; NULL: none */
 	TAILQ_HEAD(, nbds_export) exports;
 	TAILQ_HEAD(, nbds_client) clients; /* the oldest first */
-	bool crowded;      /* the limit was met, and that is in the log */
-	unsigned nclients; /* also those that only wait for the device */
+	bool crowded; /* the limit was met, and that is in the log */
 };
 
-/* A new client on `s`, which passes to the server: the listener's callback. */
+/* A new client on `s`, which passes to the server that gets it: the listener's
+ * callback. */
 void nbds_server_accept(void *server, struct stream *s);
+
+/* The client on `s`, which passes to the server, takes the place that
+ * nbds_seat_take() has kept for it. `full`: another one has to go. */
+void nbds_server_seat(struct nbds_server *server, struct stream *s, bool full);
 
 /* The export of a client's choice, NULL when there is none of that name. One
  * that is being removed is found, too. */

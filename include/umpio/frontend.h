@@ -51,9 +51,11 @@ struct nbds_options {
 struct nbds_server *nbds_server_new(struct loop *loop, const struct addr *at,
 	int fd, const struct nbds_options *options, int *err);
 
-/* As nbds_server_new(), beside `other` on the same socket: who connects is
- * served by whichever of the two loops is the first to have time. From the
- * thread of `loop`; the other one must not be freed meanwhile. */
+/* A server on another loop for clients of the same socket: `other`, which
+ * listens, gives each client to that of the servers beside each other which has
+ * the fewest, and its max_clients holds for all of them together. From the
+ * thread of `loop`; `other` must not be freed meanwhile, afterwards it may, and
+ * then nobody connects any more. */
 struct nbds_server *nbds_server_beside(struct loop *loop,
 	const struct nbds_server *other, const struct nbds_options *options,
 	int *err);
@@ -80,7 +82,11 @@ void nbds_export_remove(struct nbds_server *server, const char *name, bool now,
 /* Frees a server without exports. NULL is allowed. */
 void nbds_server_free(struct nbds_server *server);
 
+/* Clients of this server, and of them those that use the export `name`: 0 when
+ * there is none. */
 unsigned nbds_server_clients(const struct nbds_server *server);
+unsigned nbds_export_clients(
+	const struct nbds_server *server, const char *name);
 
 /*
  * The FUSE block file: a regular file of the device's size. Mounting and

@@ -126,10 +126,6 @@ void stream_listener_want(struct stream_listener *l, bool accept);
 /* The address bound, with the port that the kernel chose. */
 const struct addr *stream_listener_addr(const struct stream_listener *l);
 
-/* The listening socket once more, for another loop to accept from, too
- * (stream_listen_fd()); the caller's. -errno. From any thread. */
-int stream_listener_dup(const struct stream_listener *l);
-
 /* Stops listening and removes a unix socket file that it made. NULL is
  * allowed. */
 void stream_listener_free(struct stream_listener *l);

@@ -157,12 +157,6 @@ void stream_listener_want(struct stream_listener *l, bool accept)
 	l->want = accept;
 }
 
-int stream_listener_dup(const struct stream_listener *l)
-{
-	(void)l;
-	return -ENOTSUP; /* there is no descriptor */
-}
-
 const struct addr *stream_listener_addr(const struct stream_listener *l)
 {
 	return &l->addr;

@@ -82,7 +82,8 @@ has "$T/status" '.devices[0]' name wwid size block_size state policy nbd fuse \
 has "$T/status" '.devices[0].paths[0]' id portal portals target tpgt lun state \
 	alua connections inflight reads writes read_bytes write_bytes errors \
 	failovers
-has "$T/stats" '.devices[0]' name failovers queued sessions
+has "$T/stats" '.devices[0]' name failovers queued clients \
+	sessions
 has "$T/stats" '.devices[0].sessions[0]' path logins session_recoveries \
 	connection_recoveries tasks_reassigned tasks_retried snacks_sent \
 	digest_errors fences sibling_fences read_latency_us write_latency_us

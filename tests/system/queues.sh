@@ -4,21 +4,21 @@
 #   queues.sh [SECONDS]      of load with lost paths; default 8
 #
 # A device with two queues on two threads: how its paths are shown and named,
-# several NBD connections that write and verify while paths of either queue are
+# how NBD connections are spread, several of them that write and verify while paths of either queue are
 # lost, what one wrote read by the others, flush, reservations, detach, reload,
 # and what is refused.
 # shellcheck source=tests/system/functions.sh
 . "$(dirname "$0")/functions.sh"
-requires fio jq qemu-io nbdcopy nbdinfo
+requires fio jq qemu-io nbdcopy nbdinfo python3
 lasts=${1:-8}
 cd "$T"
 tgt_simple 96M
 truncate -s 96M "$T/other"
 tgt_lun t 1 2 "$T/other"
-uri=nbd+unix:///db0?socket=$T/db0
+uri="nbd+unix:///db0?socket=$T/db0"
 
 config() { # QUEUES LINES…
-	printf '[daemon]\nworkers = 2\n[device db0]\n'
+	printf '[daemon]\nworkers = 2\nnbd-max-clients = 12\n[device db0]\n'
 	printf 'url = %s\n' "$URL1" "$URL2"
 	printf 'nbd = unix:%s\nhold-down = no\nmarginal = no\n' "$T/db0"
 	printf 'queues = %s\n' "$1"
@@ -57,6 +57,49 @@ ctl fault delay 2 db0 3
 equal faulty "$(paths 'select(.fault) | .id | tostring')" 3
 ctl fault off db0 "$A2:3260"
 equal faulty "$(paths 'select(.fault) | .id | tostring')" ""
+
+clients() { json '.devices[0].clients | map(tostring) | join(" ")' stats "$1"; }
+
+step "connections are spread evenly, their limit is the device's"
+/usr/bin/python3 - >"$T/spread.log" 2>&1 <<END || fail "$(tail -n 1 "$T/spread.log")"
+import json, nbd, subprocess, time
+
+def connected():
+    h = nbd.NBD()
+    h.connect_uri("$uri")
+    return h
+
+def spread():
+    out = subprocess.check_output(
+        ["umpio", "--control", "$CONTROL", "--json", "stats", "db0"])
+    return json.loads(out)["devices"][0]["clients"]
+
+def await_spread(wanted):
+    for _ in range(100):
+        if spread() == wanted:
+            return
+        time.sleep(0.1)
+    raise SystemExit("%s instead of %s" % (spread(), wanted))
+
+h = [connected() for _ in range(4)]
+await_spread([2, 2])
+h[0].shutdown()
+h[2].shutdown()
+await_spread([0, 2])
+h += [connected(), connected()]
+await_spread([2, 2])
+h += [connected() for _ in range(8)]
+await_spread([6, 6])
+try:
+    connected()
+    raise SystemExit("more than nbd-max-clients")
+except nbd.Error:
+    pass
+await_spread([6, 6])
+for c in h[1:2] + h[3:]:
+    c.shutdown()
+await_spread([0, 0])
+END
 
 step "what one connection wrote is what the others read, and on the disk"
 dd if=/dev/urandom of="$T/in" bs=1M count=96 status=none
