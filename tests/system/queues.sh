@@ -4,9 +4,9 @@
 #   queues.sh [SECONDS]      of load with lost paths; default 8
 #
 # A device with two queues on two threads: how its paths are shown and named,
-# how NBD connections are spread, several of them that write and verify while paths of either queue are
-# lost, what one wrote read by the others, flush, reservations, detach, reload,
-# and what is refused.
+# how NBD connections are spread, several of them that write and verify while
+# paths of either queue are lost, what one wrote read by the others, flush,
+# reservations, a block file, detach, reload, and what is refused.
 # shellcheck source=tests/system/functions.sh
 . "$(dirname "$0")/functions.sh"
 requires fio jq qemu-io nbdcopy nbdinfo python3
@@ -167,6 +167,7 @@ back
 equal "nor after a login" \
 	"$(ctl --json pr read-keys db0 | jq '.keys | length')" 0
 
+unserved() { ! mountpoint -q "$T/db1.img"; }
 if [ -w /dev/fuse ]; then
 	step "a block file beside"
 	ctl attach db1 "iscsi://$A1/$IQN/2" "iscsi://$A2/$IQN/2" -o queues=2 \
@@ -174,6 +175,19 @@ if [ -w /dev/fuse ]; then
 	dd if="$T/in" of="$T/db1.img" bs=3M conv=notrunc,fsync status=none
 	cmp "$T/in" "$T/db1.img" || fail "the block file"
 	cmp "$T/in" "$T/other" || fail "the disk of the block file"
+	tgt_harass t 0.3
+	fio --name=file --filename="$T/db1.img" --ioengine=psync --numjobs=4 \
+		--size=24m --offset_increment=24m --rw=randrw --fsync=200 \
+		--bssplit=4k/50:16k/20:64k/15:256k/10:1m/5 --time_based \
+		--runtime="$lasts" --verify=crc32c --verify_fatal=1 \
+		--verify_backlog=512 --verify_state_save=0 --fallocate=none \
+		>"$T/file.log" 2>&1 || fail "fio: $(tail -n 5 "$T/file.log")"
+	tgt_harassed
+	[ "$KILLED" -ge 3 ] || fail "only $KILLED paths were lost"
+	equal "both queues have worked" "$(json '[.devices[1].paths[] |
+		select(.writes > 0) | .queue] | unique | length' status)" 2
+	umount "$T/db1.img"
+	eventually 10 unserved || fail "the block file is still there"
 	ctl detach db1
 fi
 
