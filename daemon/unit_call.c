@@ -401,5 +401,5 @@ void unit_describe(struct unit *u, enum unit_view view,
 	ask->about = about;
 	ask->left = ask->ncalls;
 	unit_asked(u);
-	worker_run(ask->calls[0].queue->worker, &ask->calls[0].job);
+	worker_run(u->queues[0].worker, &ask->calls[0].job);
 }

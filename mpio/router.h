@@ -73,7 +73,7 @@ struct router {
 void port_send(struct router_port *port, unsigned to, struct letter *letter);
 
 /* The port's blkdev_ops.submit. */
-void port_submit(struct blkdev *blk, struct blk_req *req);
+void port_submit(struct blkdev *dev, struct blk_req *blk);
 
 /* Answers those that were refused within port_submit(). */
 void port_refuse(void *port);

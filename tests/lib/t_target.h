@@ -223,7 +223,9 @@ struct t_seen {
 	uint16_t cid;
 };
 
-#define T_SEEN_MAX 1024
+#define T_SEEN_MAX     1024
+
+#define T_REJECTED_MAX 16
 
 struct t_session {
 	struct t_target *target;
@@ -246,7 +248,10 @@ struct t_session {
 	struct t_task_list done; /* status not acknowledged yet */
 	LIST_HEAD(, t_parked) parked;
 	TAILQ_HEAD(, t_waiting) waiting; /* commands that came too early */
-	unsigned discards;     /* commands that a fault or a loss took */
+	unsigned discards; /* commands that a fault or a loss took */
+	uint32_t rejected[T_REJECTED_MAX]; /* tags of the newest such commands;
+					    * the Reject may get lost */
+	unsigned rejections;
 	struct t_fence *fence; /* a TMF response that waits */
 	struct t_seen seen[T_SEEN_MAX];
 	LIST_ENTRY(t_session) link;

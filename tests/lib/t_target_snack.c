@@ -85,11 +85,22 @@ static void snack_r2t(struct t_conn *c, const uint8_t *bhs, struct t_task *task,
 		refuse(c, bhs, 0x04, "of R2Ts that were answered");
 }
 
+/* Whoever lost the Reject with its connection waits for data still. */
+static bool was_rejected(const struct t_session *s, uint32_t itt)
+{
+	for (unsigned i = 0; i < s->rejections && i < T_REJECTED_MAX; i++)
+		if (s->rejected[i] == itt)
+			return true;
+	return false;
+}
+
 static void snack_data(struct t_conn *c, const uint8_t *bhs, struct run *run)
 {
 	struct t_task *task = snack_task(c, run->itt);
 
-	if (!task)
+	if (!task && was_rejected(c->session, run->itt))
+		t_conn_reject(c, 0x04, bhs);
+	else if (!task)
 		refuse(c, bhs, 0x04, "of data of an unknown task");
 	else if (task->conn != c)
 		refuse(c, bhs, 0x04, "on another connection than the task");

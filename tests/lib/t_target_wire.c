@@ -249,6 +249,10 @@ static void rejected(struct t_conn *c, const uint8_t *bhs, const uint8_t *data,
 		return;
 	}
 	swallow(c, bhs, data, len);
+	if (c->session)
+		c->session
+			->rejected[c->session->rejections++ % T_REJECTED_MAX] =
+			(uint32_t)t_get(bhs, T_ITT);
 	t_conn_reject(c, reason, bhs);
 }
 
