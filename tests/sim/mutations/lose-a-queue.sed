@@ -1,4 +1,4 @@
 # What a dead path had is not sent again.
 # FILE mpio/io.c
 # BREAKS liveness
-s/\telse\n\t\tio_submit\(io\);\n\}/\telse if (!v.path_dying)\n\t\tio_submit(io);\n}/
+s/(loop_now\(dev->loop\)\);\n\telse)\n\t\tio_submit\(io\);\n\}/\1 if (!v.path_dying)\n\t\tio_submit(io);\n}/
