@@ -276,6 +276,7 @@ struct t_conn {
 	bool closing;           /* logged out: nothing more may come, */
 	bool swept;        /* but what was under way: another one said so */
 	uint32_t ping_ttt; /* of our NOP-In that waits; T_NO_TAG: none */
+	uint32_t older_ping_ttt; /* of the one before it, that waits too */
 	struct t_login *login;
 	uint8_t *rx; /* gathered bytes */
 	size_t rx_len, rx_cap;

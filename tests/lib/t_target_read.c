@@ -49,6 +49,7 @@ static bool send_data_in(
 	bool status = task->collapsed && end, whole;
 	struct t_conn *c = task->conn;
 	const struct t_session *s = c->session;
+	bool came = task->lost && sn < task->sent_sn && !task->lost[sn];
 	uint8_t bhs[T_BHS_LEN];
 
 	t_make(bhs, 0x25);
@@ -68,12 +69,12 @@ static bool send_data_in(
 		add_status(task, bhs, sn >= task->sent_sn);
 	if (sn >= task->sent_sn)
 		task->sent_sn = sn + 1;
-	if (task->lost)
+	if (task->lost && !came)
 		task->lost[sn] = true;
 	whole = t_conn_put(c, bhs, task->data + at, len);
 	if (c->state == T_DEAD)
 		return false;
-	if (task->lost) /* not of one that was given up */
+	if (task->lost && !came) /* not of one that was given up */
 		task->lost[sn] = !whole;
 	return true;
 }

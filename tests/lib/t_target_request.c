@@ -39,11 +39,14 @@ static void nop_out(
 		t_violation(c->target, "NOP-Out without tag, not immediate");
 	if (ttt == T_NO_TAG)
 		return;
-	if (ttt != c->ping_ttt)
+	if (ttt != c->ping_ttt && ttt != c->older_ping_ttt)
 		t_violation(c->target, "NOP-Out answers a ping that was not");
 	if (t_get(bhs, T_LUN) != c->target->options.lun)
 		t_violation(c->target, "NOP-Out with another LUN than asked");
-	c->ping_ttt = T_NO_TAG;
+	if (ttt == c->ping_ttt)
+		c->ping_ttt = T_NO_TAG;
+	else
+		c->older_ping_ttt = T_NO_TAG;
 }
 
 /* RFC 7143 11.14.1: a connection closes another, or itself. */

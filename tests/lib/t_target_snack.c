@@ -122,7 +122,7 @@ static bool resend(struct t_conn *c, struct t_kept *k)
 	whole = t_conn_put(c, k->bhs, k->data, k->len);
 	if (c->state == T_DEAD)
 		return false;
-	k->lost = !whole;
+	k->lost = k->lost && !whole;
 	return true;
 }
 

@@ -132,6 +132,7 @@ void t_conn_ping(struct t_conn *c)
 
 	if (!c->session)
 		return;
+	c->older_ping_ttt = c->ping_ttt;
 	c->ping_ttt = ++c->session->next_ttt;
 	t_make(out, 0x20);
 	t_set(out, T_FINAL, 1);

@@ -436,7 +436,7 @@ struct t_conn *t_target_accept(
 	c->tpgt = tpgt;
 	c->stat_sn = t->options.first_stat_sn;
 	c->max_send_data = 8192;
-	c->ping_ttt = c->text_ttt = T_NO_TAG;
+	c->ping_ttt = c->older_ping_ttt = c->text_ttt = T_NO_TAG;
 	outq_init(&c->out);
 	TAILQ_INIT(&c->held);
 	TAILQ_INIT(&c->statuses);
