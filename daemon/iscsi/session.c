@@ -153,6 +153,17 @@ static struct path_cmd *release(struct session *s, struct task *t)
 	return cmd;
 }
 
+/* What was still to be sent of it; of a command that is retried that is the
+ * command again. False while a begun PDU is still there: its end follows. */
+static bool take_back(struct task *t)
+{
+	bool gone = t->cmd->direction != PATH_DATA_OUT || task_out_cancel(t);
+
+	if (t->item.queued)
+		gone &= outq_remove(&t->conn->out, &t->item);
+	return gone;
+}
+
 void session_task_end(
 	struct session *s, struct task *t, enum path_outcome outcome, int error)
 {
@@ -160,7 +171,7 @@ void session_task_end(
 
 	cmd->result.outcome = outcome;
 	cmd->result.error = error;
-	if (cmd->direction == PATH_DATA_OUT && !task_out_cancel(t)) {
+	if (!take_back(t)) {
 		t->ending = true;
 		return;
 	}
@@ -180,8 +191,11 @@ static void command_done(struct outq_item *item, bool sent)
 	struct task *t =
 		(struct task *)((char *)item - offsetof(struct task, item));
 
-	if (sent)
-		t->sent = true;
+	if (!sent)
+		return;
+	t->sent = true;
+	if (t->ending)
+		session_task_ended(t->conn->session, t);
 }
 
 void session_task_drop(

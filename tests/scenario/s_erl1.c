@@ -383,6 +383,47 @@ static void keep_back(int opcode)
 					 .effect = T_KEEP_BACK});
 }
 
+static void reject_as_spoilt(const struct s_pdu *command)
+{
+	uint8_t bhs[T_BHS_LEN];
+
+	t_make(bhs, 0x3f);
+	t_set(bhs, T_TTT, 0);
+	t_set(bhs, T_FINAL, 1);
+	t_set(bhs, T_RESPONSE, 0x02);
+	t_conn_stamp(s_conn(), bhs, true);
+	t_conn_send(s_conn(), bhs, command->bhs, T_BHS_LEN);
+}
+
+/* Whole, or with some bytes of it gone already. */
+Test(erl1, s094_the_answer_comes_before_the_command_is_sent_again)
+{
+	/* The SNACK of the status goes first. */
+	static const size_t capacities[] = {0, 48 + 20};
+
+	for (unsigned i = 0; i < 2; i++) {
+		up(1);
+		keep_back(0x21);
+		s_write(0, 4096, 9);
+		s_pass(10);
+		W.wire->way[T_OUT].delay_ns = 20 * NS_PER_MS;
+		W.wire->way[T_OUT].capacity = capacities[i];
+		W.target->nfaults = 0;
+		reject_as_spoilt(s_sent(0x01, s_count(0x01) - 1));
+		s_pass(5);
+		cr_assert_eq(counters().tasks_retried, 1);
+		t_conn_release(s_conn());
+		s_pass(5);
+		cr_assert_eq(W.commands[0].done, i == 0);
+		W.wire->way[T_OUT].capacity = 1 << 18;
+		W.wire->way[T_OUT].delay_ns = 0;
+		s_wait_done();
+		s_expect_good(&W.commands[0]);
+		read_back(4096);
+		s_end_with_breach();
+	}
+}
+
 /* A read of `len` bytes of which Data-In `nth` is lost and all that follows is
  * late, so that our limit changes before the loss shows. */
 static struct s_command *lose_and_redeclare(uint32_t len, unsigned nth)
