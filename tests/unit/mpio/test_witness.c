@@ -113,7 +113,7 @@ Test(witness, who_need_not_wait_does_not)
 			bench_submit(&b, &r[k], BLK_READ, 0, 0, 131072);
 			bench_run(&b, MS);
 		}
-		cr_assert_eq(r[0].done + r[1].done, 2 - i);
+		cr_assert_eq(r[0].done + r[1].done, 2u - i);
 		bench_run(&b, S);
 		for (int k = 0; k < 2; k++) {
 			cr_assert_eq(r[k].done, 1);
