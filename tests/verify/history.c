@@ -151,12 +151,20 @@ static void tidy(struct history *h, uint64_t sector)
 	}
 }
 
-/* What had ended before `when` is not there any more, `v` excepted. */
+/* A read can't tell the zeroes of one write from those of another. */
+static bool alike(const struct value *a, const struct value *b)
+{
+	return a == b || (a->kind == VALUE_ZERO && b->kind == VALUE_ZERO);
+}
+
+/* What had ended before `when` is not there any more, but for what `v` may be
+ * taken for. */
 static void overwritten(struct history *h, uint64_t sector,
 	const struct value *v, uint64_t when)
 {
 	for (struct cand *c = h->at[sector]; c; c = c->next)
-		if (c->value != v && c->value->ended < when && c->gone == NEVER)
+		if (!alike(c->value, v) && c->value->ended < when &&
+			c->gone == NEVER)
 			c->gone = h->clock;
 }
 

@@ -284,6 +284,27 @@ Test(history, zeroes_are_what_they_are)
 	wrong(0, FOUND_LOST);
 }
 
+static struct value *trimming(void)
+{
+	return history_write(h, 0, 1, true);
+}
+
+/* What the late read shows rules out one trim; the zeroes are the other's. */
+Test(history, zeroes_of_two_trims_are_not_told_apart)
+{
+	struct value *v = start(0, 1), *last = trimming(), *first = trimming();
+	uint64_t seq = value_seq(v);
+	struct reading late;
+
+	unknown(first);
+	history_read(h, &late);
+	unknown(last);
+	acked(v);
+	right(0);
+	returns(&late, seq);
+	right(0);
+}
+
 Test(history, each_fault_is_told_once)
 {
 	uint64_t old = written(0, 1);
