@@ -107,7 +107,8 @@ void *worker_file(void *arg)
 		.fua = true,
 		.flush = true,
 		.zero = true,
-		.trim = true};
+		.trim = true,
+		.file = true};
 	int fd = open(w->target->name, O_RDWR | O_DIRECT | O_CLOEXEC);
 	struct job j;
 

@@ -217,6 +217,16 @@ bool job_begin(struct job *j)
 	return true;
 }
 
+/* It may have to wait for the fence of what is in the hot range: as a write
+ * there, or since fsync and fallocate wait for all writes to the file under
+ * way, and later ones for them. */
+static bool may_wait(const struct job *j)
+{
+	const struct source *s = j->source;
+
+	return j->hot || (s->file && s->run->o.hot && j->op != OP_READ);
+}
+
 static void note(const struct job *j, int err)
 {
 	struct run *run = j->source->run;
@@ -226,7 +236,7 @@ static void note(const struct job *j, int err)
 		.len = j->len,
 		.what = op_names[j->op],
 		.failed = err != 0,
-		.hot = j->hot};
+		.hot = may_wait(j)};
 
 	run->ops[j->op]++;
 	run->errors[j->op] += err != 0;

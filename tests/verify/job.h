@@ -15,6 +15,7 @@ struct source {
 	uint64_t low, high, walk;    /* bytes of its slice, next write there */
 	uint64_t at, end;            /* bytes still to be filled or checked */
 	bool fua, flush, zero, trim; /* what the device can do */
+	bool file;    /* its changes wait for each other in the kernel */
 	uint64_t due; /* when the next may begin, at a limited rate */
 };
 

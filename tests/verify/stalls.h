@@ -22,7 +22,7 @@ struct slow { /* one request */
 	const char *what;       /* "read", …; static */
 	char fault[FAULT_NAME]; /* "" : none */
 	bool failed;
-	bool hot; /* a write where others are: it may wait for a fence */
+	bool hot; /* it may have to wait for a fence */
 };
 
 /* Keeps the `keep` longest. NULL without memory. */
