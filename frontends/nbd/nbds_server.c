@@ -54,6 +54,8 @@ static struct nbds_server *server_new(struct loop *loop,
 		server->limits.clients = options->max_clients;
 	if (options->handshake_timeout)
 		server->limits.handshake = options->handshake_timeout;
+	if (options->stall_timeout)
+		server->limits.stall = options->stall_timeout;
 	TAILQ_INIT(&server->exports);
 	TAILQ_INIT(&server->clients);
 	server->seat = nbds_seat_new(server, other);

@@ -40,6 +40,8 @@ void nbds_tls_free(struct nbds_tls *tls); /* NULL is allowed */
 struct nbds_options {
 	unsigned max_clients;       /* nbd-max-clients; 0: 100 */
 	uint64_t handshake_timeout; /* ns; 0: 10 s */
+	uint64_t stall_timeout;     /* ns without a byte of what is under way,
+				     * either way; 0: 60 s */
 	mode_t socket_mode;         /* of a unix socket; 0: 0600 */
 	struct nbds_tls *tls;       /* the caller's, for as long as the server
 				     * lives; NULL: no TLS */

@@ -38,6 +38,7 @@ struct ramdisk {
 	struct addr nbd_at[NBD_MAX];
 	struct nbds_server *nbd[NBD_MAX];
 	unsigned nnbd;
+	uint64_t nbd_stall; /* ns; 0: the server's default */
 	struct nbds_tls_options tls_options;
 	struct nbds_tls *tls; /* NULL: none */
 	char *allow[NBD_MAX + 1];
@@ -55,6 +56,7 @@ static const struct option options[] = {
 	{"reverse", no_argument, NULL, 'v'},
 	{"block-size", required_argument, NULL, 'b'},
 	{"nbd", required_argument, NULL, 'n'},
+	{"nbd-stall", required_argument, NULL, 't'},
 	{"fuse", required_argument, NULL, 'f'},
 	{"fuse-cache", no_argument, NULL, 'c'},
 	{"allow-other", no_argument, NULL, 'o'},
@@ -106,6 +108,7 @@ static int option_take(struct ramdisk *r, int option, const char *value)
 		r->ram_options.block_size = (uint32_t)block_size;
 		return 0;
 	case 'n': return nbd_take(r, value);
+	case 't': return units_duration(value, &r->nbd_stall);
 	case 'f': r->fuse_file = value; return 0;
 	case 'c': r->fuse_options.cache = true; return 0;
 	case 'o': r->fuse_options.allow_other = true; return 0;
@@ -231,7 +234,7 @@ static void on_grow(void *arg)
 /* 0 or -errno. */
 static int nbd_start(struct ramdisk *r)
 {
-	struct nbds_options nbd_options = {0};
+	struct nbds_options nbd_options = {.stall_timeout = r->nbd_stall};
 	char why[256];
 	int err = 0;
 
