@@ -18,6 +18,11 @@
 #include "nbds_server.h"
 #include "nbds_tls.h"
 
+/* A payload holds a buffer of its full length, charged to the device, so it
+ * must not only move but also be whole within so many times the limit on
+ * standstill: 32 MiB in 600 s, which 64 KiB/s and a pause still meet. */
+#define PAYLOAD_STALLS      10
+
 #define NBDS_NAME(id, name) [NBDS_##id] = name,
 static const char *const state_names[] = {NBDS_STATES(NBDS_NAME)};
 #undef NBDS_NAME
@@ -217,8 +222,10 @@ static int client_rx_commit(void *engine, size_t n)
 	struct nbds_client *c = engine;
 
 	intake_commit(&c->in, n);
-	if (intake_diverting(&c->in))
+	if (intake_diverting(&c->in)) {
+		c->moved = loop_now(c->loop);
 		loop_expect(c->loop); /* the rest of the payload */
+	}
 	return parse(c);
 }
 
@@ -260,12 +267,24 @@ static const struct engine_ops engine_ops = {
 	.closed = client_closed,
 };
 
+/* When the timer fires it is set again for as long as there is a reason. */
+static void watch(struct nbds_client *c)
+{
+	if (!loop_timer_is_set(c->timer))
+		loop_timer_set(c->timer, c->server->limits.stall);
+}
+
+void nbds_client_await(struct nbds_client *c)
+{
+	c->began = c->moved = loop_now(c->loop);
+	watch(c);
+}
+
 void nbds_client_send(struct nbds_client *c, struct outq_item *item)
 {
 	if (outq_is_empty(&c->out)) {
 		c->progress = loop_now(c->loop);
-		if (!loop_timer_is_set(c->timer))
-			loop_timer_set(c->timer, c->server->limits.stall);
+		watch(c);
 	}
 	outq_push(&c->out, item);
 	pump_tx(c->pump);
@@ -332,20 +351,70 @@ static void client_turn(void *arg)
 		nbds_client_free(c);
 }
 
-/* Output that stalls is looked for when the timer fires, not at every reply. */
-static void check_stall(struct nbds_client *c)
+/* Of the time `allowed` from `since` on, what is left. */
+static uint64_t time_left(
+	const struct nbds_client *c, uint64_t since, uint64_t allowed)
+{
+	uint64_t past = loop_now(c->loop) - since;
+
+	return past < allowed ? allowed - past : 0;
+}
+
+static uint64_t output_left(const struct nbds_client *c)
+{
+	if (outq_is_empty(&c->out))
+		return UINT64_MAX;
+	return time_left(c, c->progress, c->server->limits.stall);
+}
+
+/* While a payload is under way we read all that comes: who is slow then is the
+ * client. */
+static uint64_t payload_left(const struct nbds_client *c)
 {
 	uint64_t stall = c->server->limits.stall;
-	uint64_t since = loop_now(c->loop) - c->progress;
+	uint64_t moves, all;
 
-	if (outq_is_empty(&c->out))
+	if (!c->receiving)
+		return UINT64_MAX;
+	moves = time_left(c, c->moved, stall);
+	all = time_left(c, c->began, PAYLOAD_STALLS * stall);
+	return moves < all ? moves : all;
+}
+
+static void complain_of_payload(struct nbds_client *c)
+{
+	uint64_t now = loop_now(c->loop);
+	unsigned stall = (unsigned)(c->server->limits.stall / NS_PER_S);
+
+	(void)nbds_client_complain(c,
+		"cut off: %zu of the %u bytes of its write have not come, "
+		"%u s after its beginning and %u s after the last that came "
+		"(at most %u and %u s): see what holds up that client, or its "
+		"network",
+		c->in.want, c->receiving->len,
+		(unsigned)((now - c->began) / NS_PER_S),
+		(unsigned)((now - c->moved) / NS_PER_S), PAYLOAD_STALLS * stall,
+		stall);
+}
+
+/* What stalls is looked for when the timer fires, not at every message. */
+static void check_stall(struct nbds_client *c)
+{
+	uint64_t out = output_left(c), in = payload_left(c);
+	uint64_t left = out < in ? out : in;
+
+	if (left == UINT64_MAX)
 		return;
-	if (since < stall) {
-		loop_timer_set(c->timer, stall - since);
+	if (left > 0) {
+		loop_timer_set(c->timer, left);
 		return;
 	}
-	(void)nbds_client_complain(c, "cut off: it took no reply for %u s",
-		(unsigned)(stall / NS_PER_S));
+	if (in == 0)
+		complain_of_payload(c);
+	else
+		(void)nbds_client_complain(c,
+			"cut off: it took no reply for %u s",
+			(unsigned)(c->server->limits.stall / NS_PER_S));
 	nbds_client_event(c, NBDS_EV_CUT);
 }
 

@@ -66,6 +66,7 @@ struct nbds_client {
 	struct loop_timer *timer; /* handshake, linger, then stall */
 	struct loop_task turn;    /* what must not happen in a callback */
 	uint64_t progress;        /* when output last moved or began */
+	uint64_t began, moved;    /* the payload under way, and its last byte */
 	uint8_t state;            /* enum nbds_state */
 	bool blocked;    /* back-pressure: the next message waits in `in` */
 	bool complained; /* one line in the log a connection */
@@ -109,6 +110,9 @@ void nbds_client_event(struct nbds_client *c, enum nbds_event event);
 
 /* Queues a message; its item must live until done(). */
 void nbds_client_send(struct nbds_client *c, struct outq_item *item);
+
+/* A payload has begun of which not all is here: from now on it must move. */
+void nbds_client_await(struct nbds_client *c);
 
 /* Has the waiting message looked at again, and the lifecycle go on: later in
  * this turn. */

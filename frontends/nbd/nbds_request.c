@@ -335,6 +335,8 @@ static int request_take(struct nbds_client *c, const struct wire *w)
 		c->receiving = req;
 		intake_divert(&c->in, req->blk.buf ? req->blk.buf->data : NULL,
 			w->len);
+		if (intake_diverting(&c->in))
+			nbds_client_await(c);
 	} else {
 		carry_out(req);
 	}

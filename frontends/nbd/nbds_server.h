@@ -36,7 +36,8 @@ struct nbds_limits {
 	size_t request_bytes;     /* their payloads */
 	uint64_t handshake;       /* from accept to the choice of an export */
 	uint64_t linger;          /* after ABORT, for the client to close */
-	uint64_t stall;           /* replies waiting and not a byte taken */
+	uint64_t stall;           /* replies waiting and not a byte taken, or
+				   * a payload begun and not a byte come */
 };
 
 struct nbds_server {

@@ -9,7 +9,8 @@ import sys
 import time
 
 HOST, UNIX, SLOW = sys.argv[1], sys.argv[2], float(sys.argv[3])
-PLAIN, READ_ONLY, TLS = 10809, 10810, 10811
+PLAIN, READ_ONLY, TLS, SHORT = 10809, 10810, 10811, 10812
+STALL = 2  # seconds, of SHORT
 SIZE = 8 << 20
 IHAVEOPT = 0x49484156454F5054
 EINVAL, ENOSPC, EPERM = 22, 28, 1
@@ -275,6 +276,28 @@ def class_61_payloads():
         c.command(1, 0, 32 << 20)  # beyond the end, and taken in whole
         c.push(b"z" * (32 << 20))
         assert c.simple() == ENOSPC
+
+
+def class_61_half_writes():
+    """Writes that have begun and do not go on, beside a good client. They hold
+    all the memory there is, but not for long."""
+    halves = [Client(SHORT) for _ in range(20)]
+    with Client(SHORT) as c:
+        assert c.go() == 1
+        start = time.monotonic()
+        for half in halves:
+            assert half.go() == 1
+            half.command(1, 0, 32 << 20, data=b"x" * 1000)
+        for half in halves:
+            half.s.settimeout(2 * STALL * SLOW)
+            assert half.ended()
+        took = time.monotonic() - start
+        assert STALL < took < STALL + 2 * SLOW, f"they ended after {took:.2f} s"
+        for cookie in range(64):  # all of them at once
+            c.command(1, cookie << 12, 4096, cookie=cookie, data=b"y" * 4096)
+        assert {c.simple(cookie) for cookie in range(64)} == {0}
+        c.command(0, 0, 4096)  # nothing of the halves is there
+        assert c.simple() == 0 and c.take(4096) == b"y" * 4096
 
 
 def class_62_commands_and_flags():

@@ -13,9 +13,11 @@ background ramdisk ramdisk --size 8MiB --nbd "tcp:$A1:10809" \
 	--nbd "unix:$T/ram.sock"
 RAMDISK=$!
 background ro ramdisk --size 1MiB --read-only --nbd "tcp:$A1:10810"
+# A short patience, so that its end can be waited for.
+background short ramdisk --size 64MiB --nbd "tcp:$A1:10812" --nbd-stall 2s
 background tls ramdisk --size 1MiB --nbd "tcp:$A1:10811" \
 	--tls-psk "alice:00112233445566778899aabbccddeeff"
-for one in ramdisk ro tls; do
+for one in ramdisk ro short tls; do
 	eventually 5 grep -q ready "$T/$one.log" || fail "$one is not ready"
 done
 
