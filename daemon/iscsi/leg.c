@@ -49,22 +49,35 @@ static unsigned wanted(const struct session *s)
 	return n < LEGS_MAX ? n : LEGS_MAX;
 }
 
-int legs_start(struct session *s)
+/* They stay for the next time it is up. */
+static int make_timers(struct session *s, unsigned n)
 {
 	struct leg *leg;
 
-	loop_task_init(&s->legs_work, work, s);
-	s->nlegs = wanted(s);
-	s->managed = true;
-	s->next_cid = (uint16_t)(s->conn->cid + 1);
-	for (unsigned i = 0; i < s->nlegs; i++) {
-		leg = &s->legs[i];
-		*leg = (struct leg){.session = s, .timer = leg->timer};
-		leg->portal = (s->plan.first + i) % s->plan.nportals;
+	for (leg = s->legs; leg < s->legs + n; leg++) {
 		if (!leg->timer)
 			leg->timer = loop_timer_new(s->loop, late, leg);
 		if (!leg->timer)
 			return -ENOMEM;
+	}
+	return 0;
+}
+
+int legs_start(struct session *s)
+{
+	unsigned n = wanted(s);
+	struct leg *leg;
+
+	if (make_timers(s, n))
+		return -ENOMEM;
+	loop_task_init(&s->legs_work, work, s);
+	s->nlegs = n;
+	s->managed = true;
+	s->next_cid = (uint16_t)(s->conn->cid + 1);
+	for (unsigned i = 0; i < n; i++) {
+		leg = &s->legs[i];
+		*leg = (struct leg){.session = s, .timer = leg->timer};
+		leg->portal = (s->plan.first + i) % s->plan.nportals;
 		if (i == 0) {
 			leg->conn = s->conn;
 			leg->cid = s->conn->cid;

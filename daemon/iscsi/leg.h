@@ -85,8 +85,8 @@ struct leg {
 	uint16_t time2wait, time2retain; /* in it, seconds */
 };
 
-/* The session has come up: takes its connection and begins to add others. 0 or
- * -ENOMEM. */
+/* The session has come up: takes its connection and begins to add others. 0, or
+ * -ENOMEM, and then nothing has changed. */
 int legs_start(struct session *s);
 
 /* Ends all of them: dials, timers and connections; the tasks keep nothing. */

@@ -30,7 +30,7 @@ static struct loop *loop;
 static struct mpdev *dev;
 static struct t_target *target;
 static struct addr at[PATHS];
-static unsigned ready, drained;
+static unsigned connections, ready, drained;
 
 static void on_ready(void *arg)
 {
@@ -81,6 +81,10 @@ static bool add_path(unsigned n)
 	config.lun[1] = 1;
 	config.isid[0] = 0x80;
 	config.isid[5] = (uint8_t)(n + 1);
+	if (connections > 1) {
+		config.offer.max_connections = connections;
+		config.offer.error_recovery_level = 2;
+	}
 	path = iscsi_path_new(loop, &config);
 	if (path && mpdev_add_path(dev, path, NULL) < 0) {
 		path_free(path);
@@ -183,23 +187,35 @@ static bool is_drained(void *arg)
 	return drained > 0;
 }
 
+/* With memory at last, no path is left behind. */
+static bool all_up(void *arg)
+{
+	struct mpdev_snapshot now;
+
+	mpdev_snapshot(dev, &now);
+	return now.up == *(const unsigned *)arg;
+}
+
 static void live(void)
 {
-	bool any = false;
+	unsigned paths = 0;
 
 	for (unsigned n = 0; n < PATHS; n++)
-		any |= add_path(n);
-	if (any) {
+		paths += add_path(n);
+	if (paths > 0) {
 		ALLOC_CHECK(t_loop_run_until(loop, is_up, NULL, 5 * MINUTE));
 		work();
+		ALLOC_CHECK(t_loop_run_until(loop, all_up, &paths, 5 * MINUTE));
 		mpdev_drain(dev, false);
 		ALLOC_CHECK(
 			t_loop_run_until(loop, is_drained, NULL, 5 * MINUTE));
 	}
 	mpdev_free(dev);
+	t_loop_run_for(loop, NS_PER_S);
+	ALLOC_CHECK(!t_target_conn(target, 0));
 }
 
-void story_device(void)
+static void tell(void)
 {
 	struct t_lun_options disk = {.blocks = 65536, .naa = {0x60}};
 	struct t_target_options options;
@@ -209,6 +225,10 @@ void story_device(void)
 	log_setup(LOG_LEVEL_ERROR, false);
 	t_target_options_init(&options);
 	options.lun = 1ull << 48;
+	if (connections > 1) {
+		options.max_connections = connections;
+		options.error_recovery_level = 2;
+	}
 	options.nportals = PATHS;
 	options.portals[0] = (struct t_portal){"127.0.0.1:3260", 1};
 	options.portals[1] = (struct t_portal){"127.0.0.2:3260", 2};
@@ -231,4 +251,16 @@ void story_device(void)
 	t_target_free(target);
 	t_lun_free(lun);
 	loop_free(loop);
+}
+
+void story_device(void)
+{
+	connections = 1;
+	tell();
+}
+
+void story_legs(void)
+{
+	connections = 2;
+	tell();
 }

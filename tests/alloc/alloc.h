@@ -42,6 +42,7 @@ bool alloc_set(bool on);
 
 /* The stories. Each ends by itself, whatever failed, having freed all. */
 void story_device(void);   /* two paths: login, I/O, path loss, drain */
+void story_legs(void);     /* the same with two connections each, level 2 */
 void story_discover(void); /* SendTargets */
 void story_nbd(void);      /* one client, from handshake to disconnect */
 void story_control(void);  /* commands at the control socket */

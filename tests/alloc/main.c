@@ -19,6 +19,7 @@ static const struct story {
 	void (*tell)(void);
 } stories[] = {
 	{"device", story_device},
+	{"legs", story_legs},
 	{"discover", story_discover},
 	{"nbd", story_nbd},
 	{"control", story_control},
