@@ -342,13 +342,13 @@ static void on_closed(void *arg, int err)
 static const struct isns_link_events link_events = {
 	.message = on_message, .closed = on_closed};
 
-/* The server notifies us of a change. */
+/* The server notifies us of a change. Those that follow put off nothing. */
 static void on_changed(void *arg)
 {
 	struct isns *n = arg;
 
 	n->changed = true;
-	if (n->link && n->request == NOTHING)
+	if (n->link && n->request == NOTHING && !loop_timer_is_set(n->timer))
 		loop_timer_set(n->timer, SETTLE);
 }
 

@@ -482,6 +482,12 @@ Test(scenario, s120_changes)
 	pass(200);
 	cr_assert_eq(S.told, 3);
 	cr_assert_eq(S.nportals, 1);
+	/* They do not put it off for ever. */
+	S.portals = 2;
+	for (unsigned i = 0; i < 20; i++)
+		call(SCN);
+	cr_assert_geq(S.told, 4);
+	cr_assert_eq(S.nportals, 2);
 	/* At the end it takes itself out. */
 	isns_free(S.isns);
 	S.isns = NULL;
