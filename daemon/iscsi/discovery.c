@@ -24,7 +24,7 @@ struct iscsi_discover {
 	size_t cap;
 	unsigned pieces;
 	uint64_t late; /* loop_now() when the list is to be complete */
-	struct iscsi_targets targets;
+	struct targets targets;
 	bool complete;
 	const char *wrong; /* with the reply; NULL: nothing */
 	iscsi_discover_fn *done;
@@ -65,7 +65,13 @@ static int take_address(
 	if (strcmp(portal.at.host, "0.0.0.0") == 0 ||
 		strcmp(portal.at.host, "::") == 0)
 		memcpy(portal.at.host, here(d).at.host, sizeof portal.at.host);
-	return targets_add_portal(t, &portal);
+	return targets_add_portal(&d->targets, t, &portal);
+}
+
+static const char *reason_of(int err)
+{
+	return err == -ENOSPC ? "it reports too many targets or addresses"
+			      : "out of memory";
 }
 
 static const char *parse(struct iscsi_discover *d)
@@ -74,7 +80,7 @@ static const char *parse(struct iscsi_discover *d)
 	struct text_pair pair;
 	const char *why;
 	size_t at = 0;
-	int got;
+	int got, err;
 
 	while ((got = text_in_next(&d->reply, &at, &pair, &why)) > 0) {
 		if (strcmp(pair.key, "TargetName") == 0) {
@@ -82,12 +88,13 @@ static const char *parse(struct iscsi_discover *d)
 				return "it reports a name that is none";
 			t = targets_named(&d->targets, pair.value);
 			if (!t)
-				return "it reports too many targets";
+				return reason_of(-ENOSPC);
 		} else if (strcmp(pair.key, "TargetAddress") == 0) {
 			if (!t)
 				return "it reports an address of no target";
-			if (take_address(d, t, pair.value))
-				return "out of memory";
+			err = take_address(d, t, pair.value);
+			if (err)
+				return reason_of(err);
 		}
 	}
 	return got < 0 ? why : NULL;
@@ -97,12 +104,15 @@ static const char *parse(struct iscsi_discover *d)
 static const char *complete(struct iscsi_discover *d)
 {
 	const struct iscsi_portal portal = here(d);
+	int err = 0;
 
-	for (unsigned i = 0; i < d->targets.ntargets; i++) {
-		struct iscsi_target *t = &d->targets.targets[i];
+	for (unsigned i = 0; i < d->targets.list.ntargets; i++) {
+		struct iscsi_target *t = &d->targets.list.targets[i];
 
-		if (t->nportals == 0 && targets_add_portal(t, &portal))
-			return "out of memory";
+		if (t->nportals == 0)
+			err = targets_add_portal(&d->targets, t, &portal);
+		if (err)
+			return reason_of(err);
 	}
 	d->complete = true;
 	return NULL;
@@ -181,7 +191,7 @@ static void on_down(void *arg, const struct path_down *why)
 	char reason[sizeof why->reason], portal[ENDPOINT_TEXT_MAX];
 
 	if (d->complete) {
-		d->done(d->arg, 0, &d->targets, NULL);
+		d->done(d->arg, 0, &d->targets.list, NULL);
 	} else if (d->wrong) {
 		endpoint_text(&d->config.portals[0], portal);
 		snprintf(reason, sizeof reason, "%.80s: %s", portal, d->wrong);

@@ -44,7 +44,7 @@ struct isns {
 	struct loop_timer *timer; /* for the answer; to ask again; to dial */
 	struct loop_timer *renew;
 	uint64_t retry;
-	struct iscsi_targets targets;
+	struct targets targets;
 	unsigned at; /* the target whose portals are asked for */
 	struct loop_task tell;
 	int err;
@@ -104,7 +104,7 @@ static void put_list(struct isns *n, struct isns_out *o)
 
 static void put_portals(struct isns *n, struct isns_out *o)
 {
-	isns_put_text(o, ISNS_NAME, n->targets.targets[n->at].name);
+	isns_put_text(o, ISNS_NAME, n->targets.list.targets[n->at].name);
 	isns_put_empty(o, ISNS_DELIMITER);
 	isns_put_empty(o, ISNS_PORTAL_IP);
 	isns_put_empty(o, ISNS_PORTAL_PORT);
@@ -143,10 +143,10 @@ static void listed(struct isns *n)
 /* Targets of which no portal group was reported are asked about singly. */
 static void list_portals(struct isns *n)
 {
-	while (n->at < n->targets.ntargets &&
-		n->targets.targets[n->at].nportals > 0)
+	while (n->at < n->targets.list.ntargets &&
+		n->targets.list.targets[n->at].nportals > 0)
 		n->at++;
-	if (n->at < n->targets.ntargets)
+	if (n->at < n->targets.list.ntargets)
 		request(n, PORTALS);
 	else
 		listed(n);
@@ -184,7 +184,7 @@ static int take_list(struct isns *n, struct cursor c)
 	if (err < 0)
 		return err;
 	/* Some servers show nothing to those that they do not know. */
-	if (n->targets.ntargets == 0 && !n->registered) {
+	if (n->targets.list.ntargets == 0 && !n->registered) {
 		request(n, REGISTER);
 		return 0;
 	}
@@ -195,7 +195,8 @@ static int take_list(struct isns *n, struct cursor c)
 
 static int take_portals(struct isns *n, struct cursor c)
 {
-	int err = isns_answer_portals(c, &n->targets.targets[n->at]);
+	int err = isns_answer_portals(
+		c, &n->targets, &n->targets.list.targets[n->at]);
 
 	if (err < 0)
 		return err;
@@ -335,6 +336,8 @@ static void on_closed(void *arg, int err)
 		failed(n, err, isns_status_name(n->refusal));
 	else if (err == -EPROTO)
 		failed(n, err, "its answer makes no sense");
+	else if (err == -ENOSPC)
+		failed(n, err, "it lists too many targets or portals");
 	else
 		failed(n, err, strerror(-err));
 }
@@ -421,7 +424,7 @@ static void on_tell(void *arg)
 	if (n->err < 0)
 		n->told(n->arg, n->err, NULL, n->reason);
 	else if (n->request == NOTHING) /* else a newer list is coming */
-		n->told(n->arg, 0, &n->targets, NULL);
+		n->told(n->arg, 0, &n->targets.list, NULL);
 }
 
 static void isns_dispose(struct isns *n)

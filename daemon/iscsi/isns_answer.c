@@ -37,7 +37,7 @@ struct group {
 };
 
 static int group_take(
-	struct group *g, const struct isns_attr *a, struct iscsi_targets *all)
+	struct group *g, const struct isns_attr *a, struct targets *all)
 {
 	char name[ISCSI_NAME_MAX + 1];
 	uint32_t tag;
@@ -57,13 +57,13 @@ static int group_take(
 			isns_attr_u32(a, &tag) < 0)
 			break;
 		g->portal.tpgt = (uint16_t)tag;
-		return targets_add_portal(g->target, &g->portal);
+		return targets_add_portal(all, g->target, &g->portal);
 	default: break;
 	}
 	return 0;
 }
 
-static int take_node(const struct isns_attr *a, struct iscsi_targets *all)
+static int take_node(const struct isns_attr *a, struct targets *all)
 {
 	char name[ISCSI_NAME_MAX + 1];
 
@@ -73,7 +73,7 @@ static int take_node(const struct isns_attr *a, struct iscsi_targets *all)
 	return targets_named(all, name) ? 0 : -ENOSPC;
 }
 
-int isns_answer_targets(struct cursor c, struct iscsi_targets *all)
+int isns_answer_targets(struct cursor c, struct targets *all)
 {
 	const struct cursor begin = c;
 	struct group group = {0};
@@ -97,7 +97,8 @@ int isns_answer_targets(struct cursor c, struct iscsi_targets *all)
 	return err;
 }
 
-int isns_answer_portals(struct cursor c, struct iscsi_target *target)
+int isns_answer_portals(
+	struct cursor c, struct targets *all, struct iscsi_target *target)
 {
 	struct iscsi_portal portal = {.tpgt = 1};
 	struct isns_attr a;
@@ -113,7 +114,7 @@ int isns_answer_portals(struct cursor c, struct iscsi_target *target)
 			has_ip = isns_attr_host(&a, &portal.at) == 0;
 		else if (a.tag == ISNS_PORTAL_PORT && has_ip &&
 			 take_port(&a, &portal.at))
-			err = targets_add_portal(target, &portal);
+			err = targets_add_portal(all, target, &portal);
 	}
 	return err;
 }

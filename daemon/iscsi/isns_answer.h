@@ -4,16 +4,17 @@
 #ifndef UMPIO_ISCSI_ISNS_ANSWER_H
 #define UMPIO_ISCSI_ISNS_ANSWER_H
 
-#include <umpio/iscsi.h>
-
 #include "isns_pdu.h"
+#include "targets.h"
 
 /* Nodes, and portal groups that bind them to portals (RFC 4171 3.4): those that
  * are not there yet are added. A null tag binds nothing. */
-int isns_answer_targets(struct cursor c, struct iscsi_targets *all);
+int isns_answer_targets(struct cursor c, struct targets *all);
 
-/* Portals of one node, whose server knows no portal groups: tag 1. */
-int isns_answer_portals(struct cursor c, struct iscsi_target *target);
+/* Portals of `target`, one of `all`, whose server knows no portal groups:
+ * tag 1. */
+int isns_answer_portals(
+	struct cursor c, struct targets *all, struct iscsi_target *target);
 
 /* The registration period in seconds; 0 when none is given. */
 int isns_answer_period(struct cursor c, uint32_t *seconds);

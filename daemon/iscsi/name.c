@@ -54,9 +54,9 @@ bool iscsi_name_valid(const char *name)
 	return false;
 }
 
-bool iscsi_name_equal(const char *a, const char *b)
+int iscsi_name_compare(const char *a, const char *b)
 {
-	return strcasecmp(a, b) == 0;
+	return strcasecmp(a, b);
 }
 
 /* Takes `,TPGT` off the end: `len` is the length without it. */

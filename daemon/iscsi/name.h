@@ -10,8 +10,8 @@
 
 #define ISID_TEXT_MAX 15 /* bytes: 0x, 12 digits, NUL */
 
-/* Two names are the same: without regard to the case of ASCII letters. */
-bool iscsi_name_equal(const char *a, const char *b);
+/* As strcmp(); without regard to the case of ASCII letters. */
+int iscsi_name_compare(const char *a, const char *b);
 
 /* `HOST[:PORT][,TPGT]` as TargetAddress has it, IPv6 in brackets. Without a
  * tag `tpgt` is 0 and *has_tpgt (which may be NULL) false. 0, or -EINVAL. */

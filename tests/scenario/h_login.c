@@ -405,13 +405,19 @@ Test(scenario, h40_targets_without_end)
 		      1;
 	wrong(text, (size_t)(at - text), "too many targets");
 	at = text + sprintf(text, "TargetName=iqn.2026-01.org.example:t") + 1;
-	for (unsigned i = 0; i < 100000; i++)
-		at += sprintf(at, "TargetAddress=10.0.0.1:%u", i % 65535 + 1) +
-		      1;
+	for (unsigned i = 1; i <= 60000; i++)
+		at += sprintf(at, "TargetAddress=10.0.0.1:%u", i) + 1;
 	discover(text, (size_t)(at - text), 0);
 	cr_assert_eq(found.err, 0);
 	cr_assert_eq(found.targets, 1);
 	cr_assert(found.portals <= 256);
+	for (unsigned i = 0; i < 10000; i++)
+		at += sprintf(at, "TargetAddress=10.0.0.1:3260") + 1;
+	wrong(text, (size_t)(at - text), "too many targets or addresses");
+	at = text;
+	for (unsigned i = 0; i < 70000; i++)
+		at += sprintf(at, "TargetName=iqn.2026-01.org.example:t") + 1;
+	wrong(text, (size_t)(at - text), "too many targets or addresses");
 	free(text);
 }
 

@@ -203,7 +203,7 @@ Test(isns, out_of_room)
 
 Test(isns, targets)
 {
-	struct iscsi_targets all = {0};
+	struct targets all = {0};
 
 	begin(sizeof data);
 	isns_put_u32(&out, ISNS_NODE_TYPE, ISNS_NODE_TARGET);
@@ -224,15 +224,15 @@ Test(isns, targets)
 	put_group("iqn.2026-01.org.example:b", IPV6_LOCAL, 3261);
 	isns_put_u32(&out, ISNS_PG_TAG, 0x10004);
 	cr_assert_eq(isns_answer_targets(written(), &all), 0);
-	cr_assert_eq(all.ntargets, 2);
-	cr_expect_str_eq(all.targets[0].name, "iqn.2026-01.org.example:a");
-	cr_assert_eq(all.targets[0].nportals, 1);
-	cr_expect_str_eq(all.targets[0].portals[0].at.host, "10.0.0.1");
-	cr_expect_eq(all.targets[0].portals[0].at.port, 3260);
-	cr_expect_eq(all.targets[0].portals[0].tpgt, 2);
-	cr_assert_eq(all.targets[1].nportals, 1);
-	cr_expect_str_eq(all.targets[1].portals[0].at.host, "::1");
-	cr_expect_eq(all.targets[1].portals[0].tpgt, 4);
+	cr_assert_eq(all.list.ntargets, 2);
+	cr_expect_str_eq(all.list.targets[0].name, "iqn.2026-01.org.example:a");
+	cr_assert_eq(all.list.targets[0].nportals, 1);
+	cr_expect_str_eq(all.list.targets[0].portals[0].at.host, "10.0.0.1");
+	cr_expect_eq(all.list.targets[0].portals[0].at.port, 3260);
+	cr_expect_eq(all.list.targets[0].portals[0].tpgt, 2);
+	cr_assert_eq(all.list.targets[1].nportals, 1);
+	cr_expect_str_eq(all.list.targets[1].portals[0].at.host, "::1");
+	cr_expect_eq(all.list.targets[1].portals[0].tpgt, 4);
 	targets_fini(&all);
 }
 
@@ -240,7 +240,7 @@ Test(isns, targets)
 Test(isns, more_than_anybody_has)
 {
 	static uint8_t many[TARGETS_MAX * 64];
-	struct iscsi_targets all = {0};
+	struct targets all = {0};
 	char name[40];
 
 	out = (struct isns_out){.data = many, .cap = sizeof many};
@@ -252,7 +252,7 @@ Test(isns, more_than_anybody_has)
 	cr_assert(!out.full);
 	cr_assert_eq(
 		isns_answer_targets(cursor_over(many, out.len), &all), -ENOSPC);
-	cr_assert_eq(all.ntargets, TARGETS_MAX);
+	cr_assert_eq(all.list.ntargets, TARGETS_MAX);
 	targets_fini(&all);
 	begin(sizeof data);
 	isns_put_empty(&out, ISNS_DELIMITER);
@@ -263,13 +263,67 @@ Test(isns, more_than_anybody_has)
 	}
 	cr_assert(!out.full);
 	cr_assert_eq(isns_answer_targets(written(), &all), 0);
-	cr_assert_eq(all.targets[0].nportals, TARGETS_PORTALS_MAX);
+	cr_assert_eq(all.list.targets[0].nportals, TARGETS_PORTALS_MAX);
+	targets_fini(&all);
+}
+
+/* One name, or one portal, again and again is not taken for ever either. */
+Test(isns, the_same_again)
+{
+	static uint8_t many[(TARGETS_ADDED_MAX + 4) * 40];
+	struct targets all = {0};
+
+	out = (struct isns_out){.data = many, .cap = sizeof many};
+	isns_put_empty(&out, ISNS_DELIMITER);
+	for (unsigned i = 0; i < TARGETS_ADDED_MAX; i++)
+		isns_put_text(&out, ISNS_NAME, "iqn.2026-01.org.example:a");
+	cr_assert_eq(isns_answer_targets(cursor_over(many, out.len), &all), 0);
+	targets_fini(&all);
+	isns_put_text(&out, ISNS_NAME, "iqn.2026-01.org.example:a");
+	cr_assert(!out.full);
+	cr_assert_eq(
+		isns_answer_targets(cursor_over(many, out.len), &all), -ENOSPC);
+	cr_assert_eq(all.list.ntargets, 1);
+	targets_fini(&all);
+	out.len = 0;
+	isns_put_empty(&out, ISNS_DELIMITER);
+	isns_put_text(&out, ISNS_NAME, "iqn.2026-01.org.example:a");
+	put_group("iqn.2026-01.org.example:a", IPV4, 3260);
+	for (unsigned i = 0; i < TARGETS_ADDED_MAX; i++)
+		isns_put_u32(&out, ISNS_PG_TAG, 1);
+	cr_assert(!out.full);
+	cr_assert_eq(
+		isns_answer_targets(cursor_over(many, out.len), &all), -ENOSPC);
+	cr_assert_eq(all.list.targets[0].nportals, 1);
+	targets_fini(&all);
+}
+
+/* In the order they came, whatever that is, and each found by its name. */
+Test(isns, names_in_any_order)
+{
+	struct targets all = {0};
+	char name[40];
+
+	for (unsigned i = 0; i < TARGETS_MAX; i++) {
+		unsigned n = i * 2731 % TARGETS_MAX; /* each once */
+
+		snprintf(name, sizeof name, "iqn.2026-01.org.example:%u", n);
+		cr_assert(targets_named(&all, name));
+		cr_assert_null(targets_find(&all, "iqn.2026-01.org.example"));
+	}
+	for (unsigned i = 0; i < TARGETS_MAX; i++) {
+		snprintf(name, sizeof name, "IQN.2026-01.org.Example:%u",
+			i * 2731 % TARGETS_MAX);
+		cr_assert_eq(targets_find(&all, name), &all.list.targets[i]);
+		cr_assert_eq(targets_named(&all, name), &all.list.targets[i]);
+	}
+	cr_assert_eq(all.list.ntargets, TARGETS_MAX);
 	targets_fini(&all);
 }
 
 Test(isns, portals_of_one)
 {
-	struct iscsi_targets all = {0};
+	struct targets all = {0};
 	struct iscsi_target *t =
 		targets_named(&all, "iqn.2026-01.org.example:a");
 
@@ -279,7 +333,7 @@ Test(isns, portals_of_one)
 	isns_put_u32(&out, ISNS_PORTAL_PORT, 1); /* of no address */
 	put_ip(ISNS_PORTAL_IP, IPV4);
 	isns_put_u32(&out, ISNS_PORTAL_PORT, 3260);
-	cr_assert_eq(isns_answer_portals(written(), t), 0);
+	cr_assert_eq(isns_answer_portals(written(), &all, t), 0);
 	cr_assert_eq(t->nportals, 1);
 	cr_expect_eq(t->portals[0].tpgt, 1);
 	targets_fini(&all);
@@ -290,7 +344,7 @@ Test(isns, portals_of_one)
 Test(isns, every_byte)
 {
 	static uint8_t copy[512];
-	struct iscsi_targets all = {0};
+	struct targets all = {0};
 	size_t len;
 
 	begin(sizeof copy);
@@ -309,8 +363,9 @@ Test(isns, every_byte)
 		exact[i / 8] ^= (uint8_t)(1u << i % 8);
 		(void)isns_answer_targets(cursor_over(exact, len), &all);
 		(void)isns_answer_period(cursor_over(exact, len), &period);
-		cr_assert_leq(all.ntargets, 1);
-		cr_assert(all.ntargets == 0 || all.targets->nportals <= 1);
+		cr_assert_leq(all.list.ntargets, 1);
+		cr_assert(all.list.ntargets == 0 ||
+			  all.list.targets->nportals <= 1);
 		targets_fini(&all);
 		free(exact);
 	}
@@ -319,7 +374,8 @@ Test(isns, every_byte)
 
 		memcpy(exact, data, cut);
 		(void)isns_answer_targets(cursor_over(exact, cut), &all);
-		cr_assert(all.ntargets == 0 || all.targets->nportals == 0);
+		cr_assert(all.list.ntargets == 0 ||
+			  all.list.targets->nportals == 0);
 		targets_fini(&all);
 		free(exact);
 	}

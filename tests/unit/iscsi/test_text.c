@@ -218,8 +218,9 @@ Test(name, validity)
 	cr_expect(iscsi_name_valid(longest));
 	longest[ISCSI_NAME_MAX] = 'x';
 	cr_expect(!iscsi_name_valid(longest));
-	cr_expect(iscsi_name_equal("iqn.2003-01.A", "IQN.2003-01.a"));
-	cr_expect(!iscsi_name_equal("iqn.2003-01.a", "iqn.2003-01.ab"));
+	cr_expect_eq(iscsi_name_compare("iqn.2003-01.A", "IQN.2003-01.a"), 0);
+	cr_expect_lt(iscsi_name_compare("iqn.2003-01.a", "iqn.2003-01.AB"), 0);
+	cr_expect_gt(iscsi_name_compare("iqn.2003-01.B", "iqn.2003-01.a"), 0);
 }
 
 Test(name, target_address)
