@@ -109,6 +109,10 @@ static void on_readable(void *arg, unsigned events)
 		if (!recv_one(fblk))
 			return;
 	}
+	/* The last of them may be a read without a buffer, and no other request
+	 * need come that would stop at it. */
+	if (fblk->starved)
+		recv_stall(fblk);
 }
 
 /* A stolen receive buffer is large whatever is in it, so with much in flight

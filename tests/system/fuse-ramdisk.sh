@@ -148,6 +148,45 @@ read_without_memory() { # waits until there is some
 	kill -USR2 "$pid"
 	wait "$reader"
 }
+last_of_a_batch() { # the server looks at 64 at a time: 63, then this read
+	local rc
+	mkdir -p "$T/ctl" && mount -t fusectl none "$T/ctl" || return
+	timeout -s KILL 30 python3 - "$file" "$pid" <<-'PY'
+		import os, signal, sys, threading, time
+		file, server = sys.argv[1], int(sys.argv[2])
+		f = os.open(file, os.O_RDONLY)
+		minor = os.minor(os.fstat(f).st_dev)
+
+		def ask(n, call):
+		    """One more call waits; `n` is their number then."""
+		    t = threading.Thread(target=call, daemon=True)
+		    t.start()
+		    end = time.monotonic() + 5
+		    while int(open(f"ctl/{minor}/waiting").read()) < n:
+		        assert time.monotonic() < end, n
+		        time.sleep(.002)
+		    return t
+
+		os.kill(server, signal.SIGSTOP)
+		try:
+		    for n in range(1, 64):
+		        ask(n, lambda: os.statvfs(file))
+		    read = ask(64, lambda: os.pread(f, 4096, 0))
+		finally:
+		    os.kill(server, signal.SIGCONT)
+		read.join(.5)
+		assert read.is_alive(), "there was memory"
+		os.kill(server, signal.SIGUSR2)
+		read.join(5)
+		alive = read.is_alive()
+		os.statvfs(file)  # any request wakes it
+		read.join(5)
+		assert not alive, "it was forgotten"
+	PY
+	rc=$?
+	umount "$T/ctl"
+	return $rc
+}
 load() { # until it fails
 	background load fio --name=l --filename="$file" --ioengine=libaio \
 		--direct=1 --rw=randrw --bssplit=4k/50:256k/50 --iodepth=32 \
@@ -322,6 +361,9 @@ check "stop under load" stop
 start --size 64MiB --hog 510MiB
 check "write without memory" write_without_memory
 check "read without memory waits for it" read_without_memory
+check "stop" stop
+start --size 64MiB --hog 510MiB
+check "read without memory at the end of a batch" last_of_a_batch
 check "stop" stop
 start --size 64MiB --hog 510MiB
 background reader dd if="$file" of=/dev/null bs=4k count=1
