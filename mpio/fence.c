@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <umpio/base/log.h>
 #include <umpio/base/units.h>
 
 static void ask(void *arg);
@@ -117,7 +118,7 @@ static void widen(struct fence *f, const struct range *range, uint64_t now)
 	TAILQ_REMOVE(&f->ghosts, g, link);
 	TAILQ_INSERT_TAIL(&f->ghosts, g, link);
 	f->again |= g->asked;
-	g->unprovable = false;
+	g->later = false;
 }
 
 static void add(struct fence *f, const struct range *range, uint64_t now)
@@ -238,18 +239,77 @@ static void fenced(struct path_fence *request, int err)
 		if (!g->asked)
 			continue;
 		g->asked = false;
-		g->unprovable = err && !f->again;
+		g->later = err && !f->again;
 		if (!proven)
 			continue;
 		TAILQ_REMOVE(&f->ghosts, g, link);
 		TAILQ_INSERT_TAIL(&dead, g, link);
 	}
 	f->again = false;
+	f->leave = err == -EAGAIN;
 	loop_post(f->dev->loop, &f->ask);
 	if (!TAILQ_EMPTY(&dead))
 		tell_fenced(f, &dead);
 	lay(f, &dead);
 	set_guard(f);
+}
+
+/* Of those that the end of the session would tell of. */
+static bool is_awaited(const struct fence *f)
+{
+	const struct ghost *g;
+
+	TAILQ_FOREACH (g, &f->ghosts, link)
+		if (g->later &&
+			rangelock_is_awaited(&f->dev->ranges, &g->range))
+			return true;
+	return false;
+}
+
+/* The last path stays, as time ends the wait, too: unless it never does. */
+static bool can_be_spared(const struct mpath *mp)
+{
+	const struct mpath *other;
+
+	if (mp->dev->options.ghost_guard == MPIO_FOREVER)
+		return true;
+	TAILQ_FOREACH (other, &mp->dev->paths, link)
+		if (other != mp && mpath_is_usable(other))
+			return true;
+	return false;
+}
+
+/* In order: what is under way over the path ends, and leaves nothing behind. */
+static void leave(struct fence *f)
+{
+	struct mpath *mp = f->path;
+
+	if (!mpath_is_active(mp) || !can_be_spared(mp) || !is_awaited(f))
+		return;
+	f->leave = false;
+	log_info("%s: path %d: logging in anew, to make sure of writes of "
+		 "unknown outcome",
+		f->dev->blk.name, mp->id);
+	mpath_input(mp, INPUT_STOP);
+}
+
+void fence_poke(struct mpdev *dev)
+{
+	struct fence *f;
+
+	TAILQ_FOREACH (f, &dev->fences, link)
+		if (f->leave && f->path)
+			loop_post(dev->loop, &f->ask);
+}
+
+void fence_down(struct fence *f)
+{
+	struct ghost *g;
+
+	f->leave = false;
+	TAILQ_FOREACH (g, &f->ghosts, link)
+		g->later = false;
+	loop_post(f->dev->loop, &f->ask);
 }
 
 /* From a task: by then the path has ended all that it ends. */
@@ -262,8 +322,10 @@ static void ask(void *arg)
 	if (f->asking || !f->path)
 		return;
 	TAILQ_FOREACH (g, &f->ghosts, link)
-		if (!g->unprovable)
+		if (!g->later)
 			any = g->asked = true;
+	if (!any && f->leave)
+		leave(f);
 	if (!any)
 		return;
 	f->asking = true;
@@ -274,16 +336,6 @@ static void ask(void *arg)
 /*
  * The help of another path
  */
-static bool is_owed(const struct fence *f)
-{
-	const struct ghost *g;
-
-	TAILQ_FOREACH (g, &f->ghosts, link)
-		if (!g->unprovable)
-			return true;
-	return false;
-}
-
 /* Its session is the same port's, as far as the unit says: a gateway whose
  * nodes share a portal group tag may tell them apart by their groups. */
 static bool may_help(const struct mpath *mp, const struct mpath *other)
@@ -313,7 +365,7 @@ bool fence_by_sibling(struct fence *f)
 {
 	int from = f->sibling + 1;
 
-	return is_owed(f) &&
+	return !TAILQ_EMPTY(&f->ghosts) &&
 	       (ask_for_help(f, from, INT_MAX) || ask_for_help(f, 0, from));
 }
 
@@ -327,8 +379,8 @@ void fence_note(struct fence *f, const struct range *range)
 	/* Commands of one request mostly end one after the other. */
 	if (last && last->range.seq == range->seq &&
 		last->range.start == range->start &&
-		last->range.end == range->end && !last->asked &&
-		!last->unprovable && last->since == now)
+		last->range.end == range->end && !last->asked && !last->later &&
+		last->since == now)
 		return;
 	add(f, range, now);
 	loop_post(f->dev->loop, &f->ask);

@@ -11,6 +11,10 @@
  *     6.3.5); or
  *   - `ghost-guard` is over, which is told in an event with the range.
  *
+ * The second need not be waited for when the path lives on after the command
+ * (the target has rejected it): once somebody waits, the path is made to log in
+ * anew.
+ *
  * One fence serves all that a path has ended so far. While nothing is unfenced
  * a write pays nothing for this.
  */
@@ -31,9 +35,10 @@ struct mpdev;
 /* The range of a write that may still be executed. */
 struct ghost {
 	struct range range;
-	uint64_t since;  /* loop_now() of its unknown end */
-	bool asked;      /* the fence under way covers it */
-	bool unprovable; /* a fence has said that it cannot know */
+	uint64_t since; /* loop_now() of its unknown end */
+	bool asked;     /* the fence under way covers it */
+	bool later; /* the session that is up cannot tell: asked again when the
+		     * path is down */
 	TAILQ_ENTRY(ghost) link;
 };
 
@@ -46,6 +51,7 @@ struct fence {
 	struct ghost_list ghosts; /* in order of `since` */
 	unsigned count;
 	bool asking, again; /* again: an older one was widened meanwhile */
+	bool leave;         /* the end of the session would tell of those */
 	int sibling;        /* the last one that was asked to help; -1: none */
 	char portal[280];   /* of that */
 	struct path_fence request;
@@ -66,6 +72,14 @@ void fence_orphan(struct fence *fence);
 
 /* A change of `range`, which is held, has ended unknown on the path. */
 void fence_note(struct fence *fence, const struct range *range);
+
+/* The path is down: what its session could not tell is asked again. */
+void fence_down(struct fence *fence);
+
+/* Somebody waits for a range, or a path has come or gone. Where that range is
+ * held for what the end of a session would tell, and the others can do without
+ * that path, it logs out and in anew. */
+void fence_poke(struct mpdev *dev);
 
 /* The path is down and does not come up by itself: another one, of the same
  * port of the target, is used to prove what is owed (path_fence_by()). False:

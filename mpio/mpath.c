@@ -338,6 +338,7 @@ static void act_down(struct mpath *mp)
 	mp->dying = false;
 	mp->session = 0;
 	mp->depth.limit = 0;
+	fence_down(mp->fence);
 	if (mp->disabled || mp->removed || mp->dev->drain >= DRAIN_PATHS) {
 		switch_off(mp);
 		return;

@@ -159,6 +159,7 @@ void mpdev_update(struct mpdev *dev)
 	dev->expired = false;
 	io_release_held(dev);
 	suspect_poke(dev);
+	fence_poke(dev);
 	retain_check(dev);
 	if (!TAILQ_EMPTY(&dev->early))
 		submit_early(dev);

@@ -225,6 +225,17 @@ void rangelock_enter(struct rangelock *lock, struct range *range)
 		w->blockers += overlap(range, w);
 }
 
+bool rangelock_is_awaited(
+	const struct rangelock *lock, const struct range *range)
+{
+	const struct range *w;
+
+	TAILQ_FOREACH (w, &lock->waiting, link)
+		if (overlap(range, w))
+			return true;
+	return false;
+}
+
 void rangelock_widen(struct rangelock *lock, struct range *range,
 	uint64_t start, uint64_t end)
 {

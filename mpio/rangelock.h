@@ -70,6 +70,10 @@ void rangelock_enter(struct rangelock *lock, struct range *range);
 /* Something in [start, end) is being changed, or waits for that. */
 bool rangelock_touches(struct rangelock *lock, uint64_t start, uint64_t end);
 
+/* Somebody waits for `range`, which is held. */
+bool rangelock_is_awaited(
+	const struct rangelock *lock, const struct range *range);
+
 /* Makes a held range reach from at most `start` to at least `end`. */
 void rangelock_widen(struct rangelock *lock, struct range *range,
 	uint64_t start, uint64_t end);

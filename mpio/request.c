@@ -466,8 +466,10 @@ static void request_start(struct request *r)
 		r->range.end = r->end << shift;
 		r->range.seq = r->order;
 		r->range.granted = range_granted;
-		if (!rangelock_acquire(&dev->ranges, &r->range))
+		if (!rangelock_acquire(&dev->ranges, &r->range)) {
+			fence_poke(dev);
 			return;
+		}
 	}
 	begin(r);
 }

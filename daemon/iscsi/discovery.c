@@ -48,8 +48,8 @@ static struct iscsi_portal here(const struct iscsi_discover *d)
 {
 	const struct session *s = &d->session;
 
-	return (struct iscsi_portal){
-		.at = s->hops[s->nhops - 1], .tpgt = s->has_tpgt ? s->tpgt : 1};
+	return (struct iscsi_portal){.at = s->hops[s->nhops - 1],
+		.tpgt = s->group.known ? s->group.tag : 1};
 }
 
 static int take_address(

@@ -44,7 +44,7 @@ static void mark_stray(struct leg *leg, const struct login *l)
 	char text[ENDPOINT_TEXT_MAX];
 
 	log_info("%s is in portal group %u, the session is in %u",
-		endpoint_text(&at, text), l->keys.tpgt, s->tpgt);
+		endpoint_text(&at, text), l->keys.tpgt, s->group.tag);
 	if (s->plan.nportals == 1)
 		return;
 	session_drop_portal(s, leg->portal);
@@ -56,7 +56,8 @@ static bool is_stray(const struct leg *leg, const struct login *l)
 {
 	const struct session *s = leg->session;
 
-	return l->keys.has_tpgt && s->has_tpgt && l->keys.tpgt != s->tpgt;
+	return l->keys.has_tpgt && s->group.known &&
+	       l->keys.tpgt != s->group.tag;
 }
 
 static void refused(struct leg *leg)

@@ -50,18 +50,19 @@ static void end_fences(struct iscsi_path *p, int err)
 	}
 }
 
-/* Nothing is unfenced: done. Up, and still something is: the session that it
- * belonged to was in another portal group, which this login tells nothing of
- * (RFC 7143 4.4.3.1, ISID rule). Else the next login says; a visit that was let
- * in elsewhere says nothing. */
+/* Nothing is unfenced: done. Up, and still something is: of this session, whose
+ * end will say, or in another portal group, of which it tells nothing. Else the
+ * next login says; a visit that was let in elsewhere does not. */
 static void settle(void *arg)
 {
 	struct iscsi_path *p = arg;
+	const struct session *s = &p->session;
 
-	if (!p->session.unfenced)
+	if (past_is_settled(&s->past))
 		end_fences(p, 0);
-	else if (p->session.state == SESSION_UP && !p->session.visit.on)
-		end_fences(p, -EXDEV);
+	else if (s->state == SESSION_UP && !s->visit.on)
+		end_fences(p,
+			past_is_in_only(&s->past, s->group) ? -EAGAIN : -EXDEV);
 }
 
 static void on_up(void *arg)
@@ -224,7 +225,7 @@ static void op_facts(const struct path *path, struct path_facts *f)
 	*f = (struct path_facts){.portal = p->portals[0],
 		.portals = p->portals,
 		.target = p->config.target_name,
-		.tpgt = s->tpgt,
+		.tpgt = s->group.tag,
 		.lun = lun_number(p->config.lun),
 		.connections = up ? 1 : 0};
 	/* Each connection has an order of its own; and at level 1 a status that

@@ -72,7 +72,7 @@ static void fail_task(
 		if (t->cmd && t->sent && !t->ending) {
 			/* Whether it was begun, no one says. */
 			if (cure != UNDONE)
-				s->unfenced = true;
+				past_leave(&s->past, s->group);
 			session_task_end(s, t,
 				cure == UNDONE ? PATH_NOT_SENT : PATH_UNKNOWN,
 				-EREMOTEIO);

@@ -403,7 +403,7 @@ static void end_task(struct session *s, struct task *t)
 		return;
 	}
 	if (sent)
-		s->unfenced = true;
+		past_leave(&s->past, s->group);
 	session_end_later(s, cmd, sent ? PATH_UNKNOWN : PATH_NOT_SENT,
 		t->aborted ? t->abort_err : -ECONNRESET);
 }

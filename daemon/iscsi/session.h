@@ -21,6 +21,7 @@
 #include "dial.h"
 #include "fault.h"
 #include "leg.h"
+#include "past.h"
 #include "reassign.h"
 #include "task.h"
 #include "visit.h"
@@ -137,8 +138,9 @@ struct session {
 	uint32_t window_seen;  /* the widest, since login */
 	uint64_t closed_since; /* loop_now() when commands began to wait */
 	struct session_params params;
-	uint16_t tsih, tpgt;
-	bool has_tpgt;
+	uint16_t tsih;
+	struct portal_group group; /* of the last login, but for a visit's */
+	struct past past;
 
 	struct task_table tasks;
 	struct task_list active;                     /* SCSI tasks */
@@ -152,11 +154,8 @@ struct session {
 	struct path_down down;
 	bool was_up; /* in this start */
 	bool ever_up;
-	bool clean;    /* this end was confirmed by the target */
-	bool lost;     /* the last time up ended in a failure */
-	bool unfenced; /* commands ended unknown since the last login */
-	bool old_has_tpgt;
-	uint16_t old_tpgt; /* where the unfenced commands went */
+	bool clean; /* this end was confirmed by the target */
+	bool lost;  /* the last time up ended in a failure */
 	struct visit visit;
 	struct path_counters counters;
 	struct faults faults;

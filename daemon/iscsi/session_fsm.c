@@ -61,18 +61,6 @@ static uint64_t time2wait(const struct session *s)
 	return s->was_up ? s->params.default_time2wait * NS_PER_S : 0;
 }
 
-/* A visit that was let in elsewhere has not met what is unfenced. */
-static void note_group(struct session *s)
-{
-	if (s->visit.on) {
-		s->tpgt = s->old_tpgt;
-		s->has_tpgt = s->old_has_tpgt;
-	} else {
-		s->old_tpgt = s->tpgt;
-		s->old_has_tpgt = s->has_tpgt;
-	}
-}
-
 static void end(struct session *s)
 {
 	loop_timer_stop(s->timer);
@@ -87,10 +75,9 @@ static void end(struct session *s)
 		s->heard = s->conn->heard;
 	s->down.was_up = s->was_up;
 	s->down.wait = time2wait(s);
-	note_group(s);
 	session_end_all(s);
 	if (s->clean && !s->visit.on)
-		s->unfenced = false;
+		past_settle(&s->past, s->group);
 	session_post(s, SESSION_EV_ENDED);
 }
 
@@ -150,18 +137,16 @@ static void log_in(struct session *s)
 	session_post(s, SESSION_EV_LOST);
 }
 
-/* The old session is reinstated: what it had is gone (RFC 7143 6.3.5), if this
- * is the same portal group. */
-static void settle_past(struct session *s)
+/* The old session of this portal group is reinstated: what it had is gone (RFC
+ * 7143 6.3.5). A visit is for a group that it knows, or shows nothing. */
+static void settle_past(struct session *s, struct portal_group group)
 {
 	s->counters.logins++;
-	if (s->visit.on) {
-		s->unfenced &= !visit_has_met(s);
+	if (!s->visit.on || group.known)
+		past_settle(&s->past, group);
+	if (s->visit.on)
 		return;
-	}
-	if (s->unfenced &&
-		(!s->old_has_tpgt || !s->has_tpgt || s->old_tpgt == s->tpgt))
-		s->unfenced = false;
+	s->group = group;
 	if (s->lost)
 		s->counters.session_recoveries++;
 	s->lost = false;
@@ -170,13 +155,12 @@ static void settle_past(struct session *s)
 static void come_up(struct session *s)
 {
 	struct login *l = &s->conn->login;
+	struct portal_group group = {l->keys.has_tpgt, l->keys.tpgt};
 
 	loop_timer_stop(s->timer);
 	gate_leave(&s->pass);
 	s->params = l->session;
 	s->tsih = l->tsih;
-	s->tpgt = l->keys.tpgt;
-	s->has_tpgt = l->keys.has_tpgt;
 	s->window = (struct window){.cmd_sn = l->setup.cmd_sn,
 		.exp_cmd_sn = l->exp_cmd_sn,
 		.max_cmd_sn = l->max_cmd_sn};
@@ -194,7 +178,7 @@ static void come_up(struct session *s)
 		conn_fail(s->conn, -ENOMEM, "out of memory");
 		return;
 	}
-	settle_past(s);
+	settle_past(s, group);
 	if (!s->discovery && !s->visit.on)
 		session_tell_digests(s);
 	s->was_up = s->ever_up = true;

@@ -7,11 +7,12 @@
 
 #include "session.h"
 
-/* One portal group is one SCSI port; the same tag at another target, or none,
- * says nothing (RFC 7143 4.4.2). */
-static bool in_one_group(const struct session *a, const struct session *b)
+/* `a` has left something in the portal group where `b` is: one SCSI port. The
+ * same tag at another target, or none, says nothing (RFC 7143 4.4.2). */
+static bool can_settle(const struct session *a, const struct session *b)
 {
-	return a->old_has_tpgt && b->has_tpgt && a->old_tpgt == b->tpgt &&
+	return b->group.known && past_is_in(&a->past, b->group.tag) &&
+	       !a->past.unnamed &&
 	       strcmp(a->config->target_name, b->config->target_name) == 0 &&
 	       strcmp(a->config->initiator_name, b->config->initiator_name) ==
 		       0;
@@ -34,7 +35,7 @@ int session_visit(struct session *s, const struct session *host)
 	const char *interface = host->config->interface;
 
 	if (s->state != SESSION_DOWN || host->state != SESSION_UP ||
-		host->visit.on || !at || !in_one_group(s, host))
+		host->visit.on || !at || !can_settle(s, host))
 		return -EXDEV;
 	s->visit.on = true;
 	s->visit.at = *at;
@@ -56,9 +57,4 @@ void visit_plan(struct session *s, struct dial_plan *plan)
 		.interface = visit_interface(s),
 		.timeout = s->config->timeouts.connect,
 		.pass = &s->pass};
-}
-
-bool visit_has_met(const struct session *s)
-{
-	return s->has_tpgt && s->tpgt == s->old_tpgt;
 }

@@ -23,7 +23,7 @@ struct visit {
 };
 
 /* Starts `s`, which is down, as a visit to the portal over which `host` is up.
- * 0, or -EXDEV: they are not known to be in one portal group. */
+ * 0, or -EXDEV: `s` is not known to have left anything in its group. */
 int session_visit(struct session *s, const struct session *host);
 
 /* Where it dials; injected faults are those of the session's own way. */
@@ -31,8 +31,5 @@ void visit_plan(struct session *s, struct dial_plan *plan);
 
 /* The source address or device of its connections; NULL: any. */
 const char *visit_interface(const struct session *s);
-
-/* Whether the login was let into the portal group of what is unfenced. */
-bool visit_has_met(const struct session *s);
 
 #endif

@@ -212,9 +212,14 @@ static inline void path_abort(struct path *p, struct path_cmd *cmd)
 
 /*
  * Asks that every command which this path has ended as PATH_UNKNOWN so far can
- * no longer be executed by the target. done(0): none can. done(-errno): it
- * cannot be known. Waits for a login that reinstates the session when the path
- * is down (RFC 7143 6.3.5), so it may take as long as the path is down.
+ * no longer be executed by the target. done(0): none can. Waits for a login
+ * that reinstates the session when the path is down (RFC 7143 6.3.5), so it may
+ * take as long as the path is down. When it is up and cannot tell, it says so:
+ * -EAGAIN: the session that is up has ended some that way; when the path has
+ * been stopped in order, or has logged in anew to the same portal group, none
+ * can. -EXDEV: some are another portal group's, and only a login into that
+ * tells. After either it may be asked again once the path is down. -ECANCELED:
+ * the path was freed.
  */
 static inline void path_fence(struct path *p, struct path_fence *fence)
 {
@@ -226,8 +231,9 @@ static inline void path_fence(struct path *p, struct path_fence *fence)
  * own portals do not answer: reinstates its session through a portal of
  * `sibling`, which is up, and logs out again (RFC 7143 6.3.5). Fences end as
  * soon as that says so; then down follows, once, and up does not. path_stop()
- * ends it. 0, and the portal, HOST:PORT; -EXDEV: the two are not known to be in
- * one portal group of one target; -EOPNOTSUPP.
+ * ends it. 0, and the portal, HOST:PORT; -EXDEV: the sibling's portal group is
+ * not known to be one, of the same target, where the path has left such
+ * commands; -EOPNOTSUPP.
  */
 static inline int path_fence_by(
 	struct path *p, const struct path *sibling, char *portal, size_t size)

@@ -83,6 +83,8 @@ static void go_down(struct t_path *tp, const struct path_down *why)
 {
 	if (tp->up)
 		t_nexus_fini(&tp->nexus);
+	if (tp->fence_error == -EAGAIN)
+		tp->fence_error = 0;
 	tp->up = tp->starting = tp->visiting = tp->stopping = tp->now = false;
 	loop_timer_stop(tp->timer);
 	loop_unpost(tp->loop, &tp->task);
@@ -475,6 +477,8 @@ void t_path_continue(struct t_path *tp)
 
 void t_path_reject(struct t_path *tp, enum path_outcome outcome)
 {
+	if (tp->fence_error == -EAGAIN)
+		keep_ghost(tp, TAILQ_FIRST(&tp->cmds));
 	fail(tp, TAILQ_FIRST(&tp->cmds), outcome, -EREMOTEIO);
 }
 

@@ -43,7 +43,9 @@ struct t_path {
 			  * come, so an answer may overtake another */
 	unsigned drop;   /* so many reads and writes are lost */
 	bool stopped;    /* a start hangs; t_path_continue() */
-	int fence_error; /* what its fences say when it is up */
+	int fence_error; /* what its fences say when it is up; with -EAGAIN the
+			  * target keeps what is rejected until the path has
+			  * been down, and then they are good */
 	bool shared;     /* other paths that are up can do its fences */
 	bool visit_hangs;
 	uint32_t max_transfer;

@@ -357,3 +357,96 @@ Test(visit, that_hangs_is_stopped)
 		cr_expect_eq(fence_err, -ECANCELED);
 	}
 }
+
+/*
+ * What is left in which group
+ */
+static enum t_verdict reject_it(
+	void *arg, struct t_conn *c, uint8_t *bhs, uint8_t *bytes, uint32_t len)
+{
+	(void)arg, (void)bytes, (void)len;
+	if (t_get(bhs, T_OPCODE) != 1)
+		return T_PASS;
+	c->session->exp_cmd_sn++;
+	c->session->max_cmd_sn++;
+	t_conn_reject(c, 0x09, bhs); /* invalid PDU field */
+	return T_DROP;
+}
+
+/* A write of path 0 is rejected: whether it was begun, nobody says. */
+static void have_rejected(void)
+{
+	static struct t_hooks hooks = {.rx = reject_it};
+
+	target->hooks = &hooks;
+	cmd = (struct path_cmd){.cdb = {0x2a, [8] = LENGTH / 512},
+		.direction = PATH_DATA_OUT,
+		.len = LENGTH,
+		.data = data,
+		.done = cmd_done};
+	path_submit(ways[0].path, &cmd);
+	t_loop_run_for(loop, SECOND);
+	target->hooks = NULL;
+	cr_assert_eq(dones, 1);
+	cr_assert_eq(ways[0].downs, 0, "%s", ways[0].reason);
+}
+
+static int ask(void)
+{
+	unsigned before = fenced;
+
+	fence = (struct path_fence){.done = fence_done};
+	path_fence(ways[0].path, &fence);
+	t_loop_run_for(loop, SECOND);
+	cr_assert_eq(fenced, before + 1);
+	return fence_err;
+}
+
+static void restart(bool now)
+{
+	path_stop(ways[0].path, now);
+	t_loop_run_for(loop, SECOND);
+	path_start(ways[0].path);
+	t_loop_run_for(loop, SECOND);
+}
+
+/* The end of the session says it, in order or by the login that follows. */
+Test(visit, a_rejected_write_is_fenced_by_the_next_login)
+{
+	for (int now = 0; now < 2; now++) {
+		setup();
+		begin();
+		have_rejected();
+		cr_expect_eq(ask(), -EAGAIN);
+		cr_expect_eq(ask(), -EAGAIN, "and it does not pass");
+		restart(now);
+		cr_expect_eq(ways[0].ups, 2, "%s", ways[0].reason);
+		cr_expect_eq(ask(), 0);
+		end();
+	}
+}
+
+/* Logins into another portal group, one after the other, and a logout there,
+ * prove nothing; one into the first group does. */
+Test(visit, only_its_own_group_tells_of_what_is_left_in_it)
+{
+	begin();
+	have_rejected();
+	target->doors[0].tpgt = 2;
+	restart(true);
+	cr_expect_eq(ask(), -EXDEV);
+	restart(true);
+	cr_expect_eq(ask(), -EXDEV);
+	restart(false);
+	cr_expect_eq(ask(), -EXDEV, "that was another group's logout");
+	dones = 0;
+	ways[0].downs = 0;
+	have_rejected();
+	target->doors[0].tpgt = 1;
+	restart(true);
+	cr_expect_eq(ask(), -EXDEV, "the other group's is left");
+	target->doors[0].tpgt = 2;
+	restart(true);
+	cr_expect_eq(ask(), 0);
+	end();
+}
