@@ -190,12 +190,24 @@ static void submit_early(struct mpdev *dev)
 	}
 }
 
+/* Takes it back when a path is there. */
+static void expire(struct mpdev *dev)
+{
+	if (!dev->known) {
+		fail_early(dev, -EIO);
+		return;
+	}
+	dev->expired = true;
+	mpdev_update(dev);
+}
+
+/* Whatever the target asks us to wait for. */
 int mpdev_abort_held(struct mpdev *dev)
 {
 	if (mpdev_has_path(dev))
 		return -EINVAL;
 	loop_timer_stop(dev->no_path);
-	mpdev_no_path_over(dev);
+	expire(dev);
 	return 0;
 }
 
@@ -203,16 +215,10 @@ void mpdev_no_path_over(void *arg)
 {
 	struct mpdev *dev = arg;
 
-	if (alua_watch_patience(dev)) {
+	if (alua_watch_patience(dev))
 		loop_timer_set(dev->no_path, alua_watch_patience(dev));
-		return;
-	}
-	if (!dev->known) {
-		fail_early(dev, -EIO);
-		return;
-	}
-	dev->expired = true;
-	mpdev_update(dev); /* takes it back when a path is there */
+	else
+		expire(dev);
 }
 
 int mpdev_no_path_error(const struct mpdev *dev)

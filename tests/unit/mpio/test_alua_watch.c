@@ -189,6 +189,32 @@ Test(alua_watch, transition_goes_before_the_time_out)
 	bench_fini(&b);
 }
 
+/* An administrator does not wait for the target: what is held ends now, and so
+ * does what comes until it is over. */
+Test(alua_watch, transition_does_not_hold_what_is_aborted)
+{
+	struct bench b;
+	struct bench_req r;
+
+	init(&b, 1, ALUA_OPTIMIZED, ALUA_NON_OPTIMIZED);
+	t_lun_set_alua_quietly(b.lun, 1, ALUA_TRANSITIONING);
+	t_lun_set_alua_quietly(b.lun, 2, ALUA_TRANSITIONING);
+	bench_write(&b, &r, 0, 0, 4096, 'x');
+	bench_run(&b, 5 * S);
+	cr_assert_eq(r.done, 0);
+	cr_assert_eq(mpdev_abort_held(b.dev), 0);
+	bench_run(&b, MS);
+	bench_req_fini(&r);
+	cr_assert_eq(r.err, -EIO);
+	cr_assert_eq(bench_state(&b), MPDEV_FAILED);
+	cr_assert_eq(bench_do(&b, BLK_WRITE, 0, 0, 4096), -EIO);
+	t_lun_set_alua_quietly(b.lun, 2, ALUA_OPTIMIZED);
+	bench_run(&b, 2 * S);
+	write_ns(&b);
+	cr_assert_eq(mpdev_abort_held(b.dev), -EINVAL);
+	bench_fini(&b);
+}
+
 Test(alua_watch, explicit_targets_are_told)
 {
 	struct bench b;
