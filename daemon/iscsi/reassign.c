@@ -193,6 +193,20 @@ void reassign_tick(struct session *s, uint64_t now)
 	reassign_next(s);
 }
 
+/* Once more, perhaps on another connection: what is on its way in for the task
+ * on this one goes nowhere, and does not count. */
+static void move_again(struct session *s, struct task *t)
+{
+	t->max_send = t->conn->params.max_send_data;
+	pdu_rx_forget(&t->conn->rx, t->itt);
+	repair_drop(t);
+	t->conn->load--;
+	t->conn = NULL;
+	t->proof = 0;
+	reassign_add(s, t);
+	reassign_next(s);
+}
+
 void reassign_task_tick(struct session *s, struct task *t, uint64_t now)
 {
 	struct leg *leg = t->conn->leg;
@@ -200,12 +214,7 @@ void reassign_task_tick(struct session *s, struct task *t, uint64_t now)
 	if (now < t->proof || t->aborted)
 		return;
 	if (t->verdict == AGAIN && t->reassigns < AGAINS_MAX) {
-		t->max_send = t->conn->params.max_send_data;
-		t->conn->load--;
-		t->conn = NULL;
-		t->proof = 0;
-		reassign_add(s, t);
-		reassign_next(s);
+		move_again(s, t);
 		return;
 	}
 	t->proof = 0;

@@ -13,8 +13,9 @@
 #define STATUS_GOOD 0x00 /* SAM-5 5.3.1 */
 
 /* A PDU for a task that cannot have one: the connection fails. At level 1 what
- * has ended may be sent again, and a reset of the unit ends tasks whose answers
- * are under way on other connections: that is no breach. */
+ * has ended may be sent again, a reset of the unit ends tasks whose answers are
+ * under way on other connections, and one that "still allegiant" was said of
+ * has moved on: that is no breach. */
 static void refuse_task(
 	struct conn *c, const struct bhs *b, const struct task *t)
 {
@@ -22,6 +23,8 @@ static void refuse_task(
 	const char *wrong;
 
 	if (late && (!t || (t->kind == TASK_SCSI && (!t->cmd || t->ending))))
+		return;
+	if (t && t->conn != c && t->reassigns > 0)
 		return;
 	if (!t)
 		wrong = "an unknown task";
@@ -172,10 +175,19 @@ void task_in_finish(struct conn *c, struct task *t, const struct ending *e)
 	session_task_end(c->session, t, PATH_DONE, 0);
 }
 
+/* Data without a place was refused when it began, or its task has moved since:
+ * it was not stored, and does not count. */
+static struct task *task_without_data(
+	struct conn *c, const struct bhs *b, uint32_t len)
+{
+	return len == 0 ? data_task(c, b, 0) : NULL;
+}
+
 void task_in_data(
 	struct conn *c, const struct bhs *b, const uint8_t *data, uint32_t len)
 {
-	struct task *t = data ? placed_task(c, b) : data_task(c, b, len);
+	struct task *t =
+		data ? placed_task(c, b) : task_without_data(c, b, len);
 	const struct ending e = {.status = b->data_in.status,
 		.kind = b->data_in.residual_kind,
 		.residual = b->data_in.residual};

@@ -84,7 +84,7 @@ static bool is_new(const struct conn *c, struct task *t, uint32_t sn)
 	if (!t || t->kind != TASK_SCSI || !t->cmd || t->ending)
 		return false; /* it is late; its task has ended */
 	if (t->conn != c)
-		return true;
+		return t->reassigns == 0; /* or it has moved on */
 	if (t->proof)
 		reassign_proved(t);
 	t->since = loop_now(c->session->loop);
