@@ -135,18 +135,30 @@ static struct task *placed_task(struct conn *c, const struct bhs *b)
 	return data_task(c, b, b->data_len);
 }
 
-/* RFC 7143 11.4.5: do data and residual add up to what was asked for? */
+/* Data of a write that waits to be sent, or has not left yet. A retry may send
+ * again what the target had all the time: that need not leave. */
+static bool is_still_here(const struct task *t)
+{
+	return t->retries == 0 &&
+	       (t->bursts_left > 0 || !LIST_EMPTY(&t->dataouts));
+}
+
+/* RFC 7143 11.4.5: do data and residual add up to what was asked for? Of a
+ * write the target has what was sent unasked and what it has asked for; with
+ * R2Ts of recovery that may seem more than it is. */
 static bool adds_up(const struct task *t, const struct ending *e)
 {
 	uint32_t len = t->cmd->len;
 
 	if (e->kind == RESIDUAL_UNDERFLOW && e->residual > len)
 		return false;
-	if (t->cmd->direction != PATH_DATA_IN)
-		return true;
 	if (e->kind == RESIDUAL_UNDERFLOW)
-		return t->received == len - e->residual;
-	return t->received == len;
+		len -= e->residual;
+	switch (t->cmd->direction) {
+	case PATH_DATA_IN: return t->received == len;
+	case PATH_DATA_OUT: return t->received >= len && !is_still_here(t);
+	default: return true;
+	}
 }
 
 void task_in_finish(struct conn *c, struct task *t, const struct ending *e)

@@ -204,6 +204,82 @@ Test(scenario, h24_residuals)
 	s_end_with_breach();
 }
 
+/* A write is good only when its data have been asked for, and sent. */
+static void begin_asked(uint32_t len)
+{
+	s_init();
+	W.disk.blocks = 4096;
+	W.options.initial_r2t = true;
+	W.options.immediate_data = false;
+	W.options.r2t_length = 4096;
+	W.config.timeouts.ping_interval = 0;
+	s_up();
+	W.target->hold = true;
+	s_edit(R2T, 0)->verdict = T_DROP;
+	s_write(0, len, 1);
+	s_pass(10);
+}
+
+static void false_good(void)
+{
+	s_wait_done();
+	s_expect(&W.commands[0], PATH_UNKNOWN, -EBADMSG);
+	s_end_with_breach();
+}
+
+Test(scenario, h24_good_without_the_data_of_a_write)
+{
+	static const struct {
+		uint32_t asked;
+		uint8_t flags;
+		uint32_t residual;
+	} cases[] = {
+		{0, 0x80, 0},
+		{0, 0x84, 512},
+		{0, 0x82, 8191},
+		{4096, 0x80, 0},
+		{4096, 0x82, 4095},
+	};
+
+	for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		begin_asked(8192);
+		if (cases[i].asked)
+			r2t(0, 0, cases[i].asked, 7);
+		s_pass(10);
+		respond(cases[i].flags, cases[i].residual);
+		false_good();
+	}
+	begin_asked(8192); /* what was not taken is told */
+	r2t(0, 0, 4096, 7);
+	s_pass(10);
+	respond(0x82, 4096);
+	s_wait_done();
+	s_expect(&W.commands[0], PATH_DONE, 0);
+	s_end_with_breach();
+}
+
+Test(scenario, h24_good_before_the_data_of_a_write_have_left)
+{
+	/* Asked for in the same breath */
+	begin_asked(8192);
+	r2t(0, 0, 8192, 7);
+	respond(0x80, 0);
+	false_good();
+	/* Unsolicited, and still here */
+	s_init();
+	W.disk.blocks = 4096;
+	W.options.initial_r2t = W.options.immediate_data = false;
+	W.config.timeouts.ping_interval = 0;
+	s_up();
+	W.wire->way[T_OUT].capacity = 4096;
+	W.wire->way[T_OUT].rate = 100000;
+	W.target->hold = true;
+	s_write(0, 65536, 1);
+	s_pass(100);
+	respond(0x80, 0);
+	false_good();
+}
+
 Test(scenario, h25_status_before_the_end)
 {
 	begin(false);
