@@ -71,24 +71,30 @@ void tmf_next(struct session *s)
 	m->late = loop_now(s->loop) + s->config->timeouts.abort;
 }
 
+static void enqueue(struct session *s, struct task *t)
+{
+	t->abort_queued = true;
+	TAILQ_INSERT_TAIL(&s->tmf.waiting, t, abort_link);
+}
+
 void tmf_abort(struct session *s, struct task *t, int err)
 {
 	if (t->aborted)
 		return;
 	t->aborted = true;
 	t->abort_err = err;
-	t->abort_queued = true;
-	TAILQ_INSERT_TAIL(&s->tmf.waiting, t, abort_link);
+	enqueue(s, t);
 	tmf_next(s);
 }
 
-/* FastAbort: R2Ts of the tasks that it ends are not served any more. */
+/* FastAbort: R2Ts of the tasks that it ends are not served any more. A command
+ * that has not left has none, and may outlive the reset. */
 static void hush(struct conn *c)
 {
 	struct task *t;
 
 	TAILQ_FOREACH (t, &c->session->active, link) {
-		if (t->conn != c || t->ending)
+		if (t->conn != c || t->ending || !t->sent)
 			continue;
 		(void)task_out_cancel(t);
 		t->hushed = true;
@@ -173,14 +179,34 @@ static void task_aborted(struct session *s)
 		session_task_end(s, t, PATH_UNKNOWN, t->abort_err);
 }
 
-/* All commands before the reset are gone (RFC 7143 4.2.2.3.3). Callbacks may
- * change the list. */
+/* The target has never had it: its CmdSN has to arrive yet, or all that follow
+ * are stuck behind it (RFC 7143 4.2.2.1). */
+static bool is_to_come(const struct session *s, const struct task *t)
+{
+	return retry_is_due(s, t) && (!t->conn || !t->sent);
+}
+
+/* It stays after the reset: true. If it was given up, ABORT TASK is asked for
+ * again. */
+static bool outlives_reset(struct session *s, struct task *t)
+{
+	if (t->ending || !sn_lt(t->cmd_sn, s->tmf.cmd_sn))
+		return true;
+	if (!is_to_come(s, t))
+		return false;
+	if (t->aborted && !t->abort_queued)
+		enqueue(s, t);
+	return true;
+}
+
+/* All commands before the reset that the target has had are gone (RFC 7143
+ * 4.2.2.3.3). Callbacks may change the list. */
 static void unit_was_reset(struct session *s)
 {
 	struct task *t = TAILQ_FIRST(&s->active);
 
 	while (t) {
-		if (t->ending || !sn_lt(t->cmd_sn, s->tmf.cmd_sn)) {
+		if (outlives_reset(s, t)) {
 			t = TAILQ_NEXT(t, link);
 			continue;
 		}

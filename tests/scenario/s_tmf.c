@@ -3,7 +3,7 @@
  * RESET, the end (RFC 7143 4.2.2.3.3, 11.5, 11.6). */
 #include <errno.h>
 
-#include "tests/scenario/s_rig.h"
+#include "tests/scenario/s_many.h"
 
 #define TMF_REQ 0x02
 #define TMF_RSP 0x22
@@ -216,6 +216,89 @@ Test(scenario, s073_fast_abort)
 		s_wait_done();
 		s_expect(&W.commands[1], PATH_DONE, 0);
 	}
+	cr_assert_eq(W.downs, 0);
+	s_end();
+}
+
+/* Two connections, and commands on the second one that have not
+ * arrived when the unit is reset over the first one. Their CmdSNs still have to
+ * come, or nothing that follows is ever taken. Command 0
+ * goes to the second, 1 to the first. */
+static void begin_two(void)
+{
+	s_many(2);
+	drop = 0;
+	W.hooks.rx = on_rx;
+	W.options.default_time2wait = 3;
+	W.config.timeouts.abort = 300 * NS_PER_MS;
+	W.config.timeouts.ping_interval = 0;
+	s_up();
+	s_wait_connections(2);
+	W.target->hold = true;
+}
+
+static void reset_over_the_first(void)
+{
+	drop = 1; /* the ABORT TASK */
+	path_abort(W.path, &W.commands[1].cmd);
+	s_pass(700);
+	cr_assert_eq(asked(RESET), 1);
+	s_expect(&W.commands[1], PATH_UNKNOWN, -ECANCELED);
+	W.target->hold = false;
+}
+
+static void all_follow(unsigned n)
+{
+	s_wait_done();
+	s_expect(&W.commands[0], PATH_DONE, 0); /* perhaps: it was reset */
+	for (unsigned i = 0; i < n; i++)
+		s_write(i, 4096, 1);
+	s_expect_all_good(n);
+	cr_assert_eq(W.downs, 0);
+	s_end();
+}
+
+Test(tmf, a_reset_spares_what_a_lost_connection_had_not_brought)
+{
+	begin_two();
+	t_target_fault(W.target,
+		&(struct t_fault){.opcode = 0x01, .cid = 2, .effect = T_KILL});
+	s_write(0, 65536, 1);
+	s_write(1, 65536, 1);
+	s_pass(100);
+	reset_over_the_first();
+	cr_assert_eq(W.commands[0].done, 0);
+	all_follow(8);
+}
+
+Test(tmf, a_reset_spares_what_has_not_left)
+{
+	begin_two();
+	W.wire->way[T_OUT].capacity = 16384;
+	t_conn_stall(t_target_cid(W.target, 2), true);
+	for (unsigned i = 0; i < 6; i++)
+		s_write(i, 65536, 1);
+	s_pass(100);
+	reset_over_the_first();
+	t_conn_stall(t_target_cid(W.target, 2), false);
+	all_follow(8);
+}
+
+/* One of them was given up too: it is aborted when it is there. */
+Test(tmf, a_reset_spares_and_an_abort_follows)
+{
+	begin_two();
+	t_target_fault(W.target,
+		&(struct t_fault){.opcode = 0x01, .cid = 2, .effect = T_KILL});
+	W.commands[0].cmd.deadline = loop_now(W.loop) + 200 * NS_PER_MS;
+	s_write(0, 65536, 1);
+	s_write(1, 65536, 1);
+	s_pass(100);
+	reset_over_the_first();
+	W.target->hold = true;
+	s_wait_done();
+	s_expect(&W.commands[0], PATH_UNKNOWN, -ETIMEDOUT);
+	cr_assert_eq(asked(ABORT), 2);
 	cr_assert_eq(W.downs, 0);
 	s_end();
 }
