@@ -277,7 +277,9 @@ void leg_joined(struct leg *leg)
 		leg_move(&s->legs[i]);
 }
 
-/* Those that wait for an answer on this connection have to ask elsewhere. */
+/* Those that wait for an answer on this connection have to ask elsewhere; so do
+ * those whose answer has just come, and can be carried on here no more. Asked
+ * twice, a target says "CID not found", or the same once more. */
 static void tell_others(struct session *s, const struct conn *c)
 {
 	struct leg *leg;
@@ -288,6 +290,7 @@ static void tell_others(struct session *s, const struct conn *c)
 			continue;
 		leg->carrier = NULL;
 		put_tag(s, &leg->logout);
+		leg->pending &= ~(1u << LEG_EV_CLEANED);
 		leg_post(leg, LEG_EV_CARRIER_LOST);
 	}
 }

@@ -532,6 +532,33 @@ Test(erl2, s110_the_carrier_dies_too)
 	}
 }
 
+/* The carrier dies with the answer to the Logout in the same breath: that is
+ * asked for again on the third one, and its answer is none too many. */
+Test(erl2, s110_the_carrier_dies_behind_its_answer)
+{
+	uint8_t bhs[T_BHS_LEN];
+
+	s_up_many(3);
+	W.target->hold = true;
+	s_submit(24, 7);
+	s_pass(50);
+	s_edit(0x26, 0)->verdict = T_HOLD;
+	t_conn_end(t_target_cid(W.target, 3), true);
+	s_pass(50);
+	cr_assert_eq(s_count(0x06), 1);
+	t_conn_release(t_target_cid(W.target, 1));
+	s_make(bhs, 0x22, 0); /* a Task Management Response for a command */
+	s_inject(bhs, NULL, 0);
+	s_pass(200);
+	t_target_release(W.target);
+	s_expect_all_good(24);
+	s_verify(24, 7);
+	s_wait_connections(3);
+	cr_assert_eq(s_count(0x06), 3);
+	cr_assert_eq(s_counters().connection_recoveries, 2);
+	s_end_recovered();
+}
+
 Test(erl2, tgt_agrees_to_level_2_and_refuses)
 {
 	s_many(1);
