@@ -2,6 +2,7 @@
 /* What a leg does: connecting, joining, and giving up a connection. */
 #include "leg.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <umpio/base/log.h>
@@ -12,17 +13,19 @@
 #include "conn.h"
 #include "session.h"
 
+static_assert(LEG_EV_LATE < 32, "events are bits of leg.pending");
+
+/* The lowest first, also of those that an action has added. */
 static void work(void *arg)
 {
 	struct session *s = arg;
 	struct leg *leg;
-	unsigned bit;
+	int bit;
 
 	for (unsigned i = 0; i < s->nlegs; i++) {
 		leg = &s->legs[i];
-		for (bit = 0; leg->pending; bit++) {
-			if (!(leg->pending & 1u << bit))
-				continue;
+		while (leg->pending) {
+			bit = __builtin_ctz(leg->pending);
 			leg->pending &= ~(1u << bit);
 			leg_event(leg, (enum leg_event)bit);
 		}
