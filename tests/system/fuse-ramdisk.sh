@@ -187,12 +187,15 @@ last_of_a_batch() { # the server looks at 64 at a time: 63, then this read
 	umount "$T/ctl"
 	return $rc
 }
-load() { # until it fails
+loaded() { [ "$(count reads)" -gt $(($1 + 32)) ]; }
+load() { # until it fails; it must not begin on the next file
+	local before loader
+	before=$(count reads)
 	background load fio --name=l --filename="$file" --ioengine=libaio \
 		--direct=1 --rw=randrw --bssplit=4k/50:256k/50 --iodepth=32 \
 		--time_based --runtime=30
-	sleep 0.7
-	kill -0 $!
+	loader=$!
+	eventually 20 loaded "$before" && kill -0 "$loader"
 }
 abort() {
 	local minor
