@@ -109,12 +109,12 @@ static void drop(
 	(void)len;
 	struct session *s = c->session;
 	struct leg *leg = leg_by_cid(s, b->async.param1);
+	unsigned place = 0;
+	struct conn *each;
 
 	if (b->async.event == ASYNC_DROP_ALL) {
-		for (unsigned i = 0; i < s->nlegs; i++)
-			if (s->legs[i].conn && s->legs[i].conn != c)
-				drop_one(s->legs[i].conn, b);
-		drop_one(c, b);
+		while ((each = session_next_conn(s, &place)))
+			drop_one(each, b);
 	} else if (b->async.param1 == c->cid) {
 		drop_one(c, b);
 	} else if (leg && leg->conn) {

@@ -83,14 +83,12 @@ int conn_take_faults(struct conn *c)
 /* Calls `act` for each connection that lives; the first failure. */
 static int each_conn(struct session *s, int (*act)(struct conn *c))
 {
+	unsigned place = 0;
 	int err = 0, one;
+	struct conn *c;
 
-	if (s->conn && !s->managed && conn_is_up(s->conn))
-		err = act(s->conn);
-	for (unsigned i = 0; i < s->nlegs && s->managed; i++) {
-		struct conn *c = s->legs[i].conn;
-
-		one = c && conn_is_up(c) ? act(c) : 0;
+	while ((c = session_next_conn(s, &place))) {
+		one = conn_is_up(c) ? act(c) : 0;
 		err = err ? err : one;
 	}
 	return err;

@@ -80,13 +80,12 @@ void nop_tick(struct conn *c, uint64_t now)
 static bool another_lives(const struct conn *c)
 {
 	const struct session *s = c->session;
+	const struct conn *other;
+	unsigned place = 0;
 
-	for (unsigned i = 0; i < s->nlegs; i++) {
-		const struct conn *other = s->legs[i].conn;
-
-		if (other && other != c && other->heard >= c->pinged)
+	while ((other = session_next_conn(s, &place)))
+		if (other != c && other->heard >= c->pinged)
 			return true;
-	}
 	return false;
 }
 

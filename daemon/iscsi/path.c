@@ -181,25 +181,26 @@ static int op_fence_by(struct path *path, const struct path *sibling,
 static void op_probe(struct path *path)
 {
 	struct session *s = &of(path)->session;
+	unsigned place = 0;
+	struct conn *c;
 
 	if (s->state != SESSION_UP && s->state != SESSION_DRAINING)
 		return;
-	if (!s->managed && s->conn && conn_is_up(s->conn))
-		nop_ping(s->conn);
-	for (unsigned i = 0; i < s->nlegs; i++)
-		if (s->legs[i].state == LEG_UP && conn_is_up(s->legs[i].conn))
-			nop_ping(s->legs[i].conn);
+	while ((c = session_next_conn(s, &place)))
+		if (conn_is_up(c))
+			nop_ping(c);
 }
 
 static uint64_t op_heard(const struct path *path)
 {
 	const struct session *s = &of(path)->session;
+	uint64_t heard = s->heard;
+	const struct conn *c;
+	unsigned place = 0;
 
-	uint64_t heard = s->conn ? s->conn->heard : s->heard;
-
-	for (unsigned i = 0; i < s->nlegs; i++)
-		if (s->legs[i].conn && s->legs[i].conn->heard > heard)
-			heard = s->legs[i].conn->heard;
+	while ((c = session_next_conn(s, &place)))
+		if (c->heard > heard)
+			heard = c->heard;
 	return heard;
 }
 
@@ -312,17 +313,16 @@ void iscsi_path_set_max_recv(struct path *path, uint32_t bytes)
 {
 	struct iscsi_path *p = of(path);
 	struct session *s = &p->session;
+	unsigned place = 0;
+	struct conn *c;
 
 	if (p->config.offer.max_recv_data_segment_length == bytes)
 		return;
 	p->config.offer.max_recv_data_segment_length = bytes;
 	if (s->state != SESSION_UP)
 		return;
-	if (!s->managed)
-		renegotiate(s->conn);
-	for (unsigned i = 0; i < s->nlegs; i++)
-		if (s->legs[i].state == LEG_UP)
-			renegotiate(s->legs[i].conn);
+	while ((c = session_next_conn(s, &place)))
+		renegotiate(c);
 }
 
 void iscsi_path_set_patience(

@@ -327,15 +327,12 @@ static void grow(struct session *s)
 /* R2Ts may have come, and StatSN has moved on. */
 static void kick_senders(struct session *s)
 {
-	struct conn *c = s->conn;
+	unsigned place = 0;
+	struct conn *c;
 
-	if (c && !TAILQ_EMPTY(&c->senders))
-		pump_tx(c->pump);
-	for (unsigned i = 0; i < s->nlegs; i++) {
-		c = s->legs[i].conn;
-		if (c && c != s->conn && !TAILQ_EMPTY(&c->senders))
+	while ((c = session_next_conn(s, &place)))
+		if (!TAILQ_EMPTY(&c->senders))
 			pump_tx(c->pump);
-	}
 }
 
 void session_kick(struct session *s)

@@ -162,6 +162,19 @@ struct session {
 	struct chap_list_head chaps;
 };
 
+/* The connections that are there, one after the other: `place` is 0 at the
+ * beginning; NULL at the end. */
+static inline struct conn *session_next_conn(
+	const struct session *s, unsigned *place)
+{
+	const unsigned places = s->managed ? s->nlegs : 1;
+	struct conn *c = NULL;
+
+	for (; !c && *place < places; ++*place)
+		c = s->managed ? s->legs[*place].conn : s->conn;
+	return c;
+}
+
 /* 0 or -ENOMEM (and then there is nothing to undo). `config` is the owner's and
  * may change between a down and the next start. */
 int session_init(struct session *s, struct loop *loop,
