@@ -34,6 +34,16 @@ static enum login_step chap_failed(struct login *l, const char *why)
 	return login_fail(l, PATH_RETRY_SLOW, "CHAP: %s", why);
 }
 
+/* Without a user None is all that we can agree to; no answer means that. */
+static bool wants_user(struct login *l, const char *method)
+{
+	if (!method || strcmp(method, "None") == 0)
+		return false;
+	login_fail(l, PATH_RETRY_SLOW,
+		"it wants AuthMethod %.16s; name a CHAP user", method);
+	return true;
+}
+
 static enum login_step method_chosen(
 	struct login *l, const struct login_auth *auth)
 {
@@ -41,10 +51,8 @@ static enum login_step method_chosen(
 	const char *method = auth->method ? auth->method : "nothing";
 
 	if (!wants_chap(l)) {
-		if (auth->method && strcmp(method, "None") != 0)
-			return login_fail(l, PATH_RETRY_SLOW,
-				"it wants AuthMethod %.16s; name a CHAP user",
-				method);
+		if (wants_user(l, auth->method))
+			return LOGIN_FAILED;
 		ask(l, LOGIN_ST_SECURED, true);
 		return LOGIN_SEND;
 	}
@@ -71,10 +79,8 @@ static enum login_step enter_operational(
 static enum login_step method_skipped(
 	struct login *l, const struct login_auth *auth)
 {
-	if (auth->method && strcmp(auth->method, "None") != 0)
-		return login_fail(l, PATH_RETRY_SLOW,
-			"it wants AuthMethod %.16s; name a CHAP user",
-			auth->method);
+	if (wants_user(l, auth->method))
+		return LOGIN_FAILED;
 	return enter_operational(l, auth);
 }
 
