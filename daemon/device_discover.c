@@ -11,8 +11,6 @@
 
 #define DISCOVER_AGAIN (5 * NS_PER_S)
 #define DISCOVER_SOON  (50 * NS_PER_MS)
-#define PLAN_PORTALS                                                           \
-	(sizeof((struct iscsi_config *)0)->portals / sizeof(struct endpoint))
 
 static struct plan_path *path_to(struct device *dev,
 	const struct plan_path *like, const struct endpoint *portal)
@@ -57,7 +55,7 @@ static bool join(struct device *dev, const struct plan_path *like,
 			memcmp(config->lun, like->config.lun,
 				sizeof config->lun) != 0 ||
 			!is_in_group(path, t, portal->tpgt) ||
-			config->nportals == PLAN_PORTALS)
+			config->nportals == ISCSI_PORTALS_MAX)
 			continue;
 		config->portals[config->nportals++] = portal->at;
 		path->joined++;
@@ -78,7 +76,7 @@ static void add_group(struct device *dev, struct plan_path *path,
 
 	for (unsigned i = at + 1; i < t->nportals; i++) {
 		if (config->offer.max_connections < 2 ||
-			config->nportals == PLAN_PORTALS ||
+			config->nportals == ISCSI_PORTALS_MAX ||
 			t->portals[i].tpgt != t->portals[at].tpgt ||
 			plan_path_has_portal(path, &t->portals[i].at))
 			continue;

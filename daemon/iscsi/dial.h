@@ -6,18 +6,17 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <umpio/base/addr.h>
+#include <umpio/iscsi.h>
 
 #include "gate.h"
 
 struct loop;
 struct stream;
 
-#define DIAL_PORTALS_MAX 8
-#define DIAL_WHY_MAX     (ENDPOINT_TEXT_MAX + 80)
+#define DIAL_WHY_MAX (ENDPOINT_TEXT_MAX + 80)
 
 struct dial_plan {
-	struct endpoint portals[DIAL_PORTALS_MAX];
+	struct endpoint portals[ISCSI_PORTALS_MAX];
 	unsigned nportals;
 	unsigned first;        /* where to begin; the others follow */
 	const char *interface; /* as struct stream_options has it; not copied */

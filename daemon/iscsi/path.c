@@ -14,17 +14,14 @@
 #include "renegotiate.h"
 #include "session.h"
 
-#define PORTALS_MAX                                                            \
-	(sizeof((struct iscsi_config *)0)->portals / sizeof(struct endpoint))
-
 struct iscsi_path {
 	struct path path;
 	struct iscsi_config config;
 	struct session session;
 	struct loop_task settle; /* ends fences that need no waiting */
 	TAILQ_HEAD(, path_fence) fences;
-	char texts[PORTALS_MAX][ENDPOINT_TEXT_MAX];
-	const char *portals[PORTALS_MAX + 1];
+	char texts[ISCSI_PORTALS_MAX][ENDPOINT_TEXT_MAX];
+	const char *portals[ISCSI_PORTALS_MAX + 1];
 };
 
 static struct iscsi_path *of(const struct path *path)
@@ -283,7 +280,7 @@ struct path *iscsi_path_new(
 	struct iscsi_path *p;
 	struct iscsi_offer *offer;
 
-	if (config->nportals == 0 || config->nportals > PORTALS_MAX ||
+	if (config->nportals == 0 || config->nportals > ISCSI_PORTALS_MAX ||
 		!config->target_name || !config->initiator_name)
 		return NULL;
 	p = calloc(1, sizeof *p);
@@ -341,7 +338,7 @@ int iscsi_path_add_portal(struct path *path, const struct endpoint *at)
 
 	if (err)
 		return err;
-	if (p->config.nportals < PORTALS_MAX)
+	if (p->config.nportals < ISCSI_PORTALS_MAX)
 		p->config.portals[p->config.nportals++] = *at;
 	name_portals(p);
 	return 0;

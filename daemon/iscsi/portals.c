@@ -6,8 +6,6 @@
 
 #include "session.h"
 
-#define PORTALS_MAX                                                            \
-	(sizeof((struct dial_plan *)0)->portals / sizeof(struct endpoint))
 #define MOVE_LIMIT (30 * NS_PER_S) /* for what a connection still carries */
 
 void session_fill_portals(struct session *s)
@@ -48,7 +46,7 @@ int session_add_portal(struct session *s, const struct endpoint *at)
 	for (unsigned i = 0; i < s->plan.nportals; i++)
 		if (endpoint_equal(&s->plan.portals[i], at))
 			return -EEXIST;
-	if (s->plan.nportals == PORTALS_MAX)
+	if (s->plan.nportals == ISCSI_PORTALS_MAX)
 		return -ENOSPC;
 	added = s->plan.nportals++;
 	s->plan.portals[added] = *at;

@@ -14,10 +14,11 @@
 
 struct loop;
 
-#define ISCSI_NAME_MAX   223 /* bytes, RFC 7143 4.2.7.1 */
-#define ISCSI_PORT       3260
-#define ISCSI_SECRET_MIN 12 /* bytes, RFC 7143 12.1.3: 96 bits */
-#define ISCSI_ISID_LEN   6
+#define ISCSI_NAME_MAX    223 /* bytes, RFC 7143 4.2.7.1 */
+#define ISCSI_PORT        3260
+#define ISCSI_SECRET_MIN  12 /* bytes, RFC 7143 12.1.3: 96 bits */
+#define ISCSI_ISID_LEN    6
+#define ISCSI_PORTALS_MAX 8
 
 struct iscsi_chap {
 	const char *user;   /* NULL: none wanted */
@@ -64,7 +65,7 @@ struct iscsi_timeouts { /* ns */
 struct iscsi_config {
 	const char *initiator_name;
 	const char *target_name;
-	struct endpoint portals[8]; /* of one portal group */
+	struct endpoint portals[ISCSI_PORTALS_MAX]; /* of one portal group */
 	unsigned nportals;
 	const char *interface; /* source address or device; NULL: any */
 	uint8_t isid[ISCSI_ISID_LEN];
