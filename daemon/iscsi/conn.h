@@ -183,6 +183,8 @@ void nop_watch(struct conn *c, uint64_t now);
 void nop_answered(struct conn *c); /* a Reject is an answer too */
 
 /* snack.c, RFC 7143 11.16, 7.8, 7.9; level 1 and above only */
+#define SNACK_AGAIN (2 * NS_PER_S) /* doubled with every try */
+#define SNACK_TRIES 3
 /* Asks for the first run of missing statuses at or after `from`. */
 void snack_status(struct conn *c, uint32_t from);
 /* Asks for Data-In or R2Ts of `t` from the first missing one on; with a tag for

@@ -9,9 +9,7 @@
 #include "conn.h"
 #include "session.h"
 
-#define ASK_AGAIN (2 * NS_PER_S) /* doubled with every try */
-#define TRIES     3
-#define SPOILT    16 /* answers to what was asked for */
+#define SPOILT 16 /* answers to what was asked for */
 
 bool repair_has(const struct task *t, uint32_t sn)
 {
@@ -104,7 +102,7 @@ static void ask(struct conn *c, struct task *t)
 	if (wants_recut(c, t))
 		recut(c, t);
 	r->asked = r->known;
-	r->due = loop_now(c->session->loop) + (ASK_AGAIN << r->tries);
+	r->due = loop_now(c->session->loop) + (SNACK_AGAIN << r->tries);
 	snack_task(c, t, r->fresh ? 0 : r->tag);
 }
 
@@ -237,7 +235,7 @@ void repair_tick(struct conn *c, struct task *t, uint64_t now)
 
 	if (!r->due || now < r->due || t->aborted)
 		return;
-	if (++r->tries >= TRIES) {
+	if (++r->tries >= SNACK_TRIES) {
 		tmf_abort(c->session, t, -EIO);
 		return;
 	}

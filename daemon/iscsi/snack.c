@@ -12,9 +12,6 @@
 #include "conn.h"
 #include "session.h"
 
-#define ASK_AGAIN (2 * NS_PER_S) /* doubled with every try */
-#define TRIES     3
-
 static void send_snack(struct conn *c, struct bhs *b, enum snack_type type,
 	uint32_t begin, uint32_t run)
 {
@@ -43,7 +40,7 @@ void snack_status(struct conn *c, uint32_t from)
 	if (!statsn_missing(&c->stat, from, &begin, &run))
 		return;
 	c->snack_due =
-		loop_now(c->session->loop) + (ASK_AGAIN << c->snack_tries);
+		loop_now(c->session->loop) + (SNACK_AGAIN << c->snack_tries);
 	if (may_send(c))
 		send_snack(c, &b, SNACK_STATUS, begin, run);
 }
@@ -88,7 +85,7 @@ void snack_tick(struct conn *c, uint64_t now)
 		c->snack_tries = 0;
 		return;
 	}
-	if (++c->snack_tries >= TRIES) {
+	if (++c->snack_tries >= SNACK_TRIES) {
 		conn_fail(c, -EPROTO, "a status was lost for good (StatSN)");
 		return;
 	}
