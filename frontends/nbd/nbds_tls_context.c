@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Certificates and keys of a listener. */
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
@@ -50,14 +51,6 @@ static int load_certificates(SSL_CTX *ctx, const struct nbds_tls_options *o,
 	return 0;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* `NAME:HEX` of `len` bytes into `psk`. 0 or -EINVAL. */
 static int parse_psk(struct nbds_psk *psk, const char *line, size_t len)
 {
@@ -71,8 +64,8 @@ static int parse_psk(struct nbds_psk *psk, const char *line, size_t len)
 	memcpy(psk->name, line, name);
 	psk->name[name] = '\0';
 	for (size_t i = 0; i < digits; i += 2) {
-		int high = hex_digit(colon[1 + i]),
-		    low = hex_digit(colon[2 + i]);
+		int high = OPENSSL_hexchar2int((unsigned char)colon[1 + i]),
+		    low = OPENSSL_hexchar2int((unsigned char)colon[2 + i]);
 
 		if (high < 0 || low < 0)
 			return -EINVAL;
