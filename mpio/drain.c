@@ -107,7 +107,7 @@ static void hurry(struct mpdev *dev)
 		mpath_input(mp, INPUT_CUT);
 	fence_forget_all(dev);
 	request_fail_waiting(dev, -ESHUTDOWN);
-	flush_fail_waiting(dev, -ESHUTDOWN);
+	flush_answer_waiting(dev, -ESHUTDOWN);
 }
 
 void mpdev_drain(struct mpdev *dev, bool now)

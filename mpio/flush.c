@@ -12,14 +12,9 @@ void flush_init(struct flush *flush)
 	TAILQ_INIT(&flush->running);
 }
 
-static bool has_cache(const struct mpdev *dev)
-{
-	return dev->facts.write_cache && !dev->no_sync;
-}
-
 bool flush_is_needed(const struct mpdev *dev)
 {
-	return dev->known && has_cache(dev) &&
+	return dev->known && cache_exists(dev) &&
 	       dev->flush.clean != dev->flush.written;
 }
 
@@ -55,7 +50,7 @@ static void answer_all(struct mpdev *dev, struct blk_req_list *list, int err)
 	}
 }
 
-void flush_fail_waiting(struct mpdev *dev, int err)
+void flush_answer_waiting(struct mpdev *dev, int err)
 {
 	struct blk_req_list waiting = TAILQ_HEAD_INITIALIZER(waiting);
 
@@ -67,8 +62,8 @@ void flush_fail_waiting(struct mpdev *dev, int err)
  * The command
  */
 
-/* The cache has become suspect since it was issued, or may be, where it went
- * over a session that is new: it is issued anew. */
+/* It is issued anew: the cache has become suspect since, or may be, where it
+ * went over a session that is new; or there is another command for it. */
 static void go_back(struct mpdev *dev)
 {
 	struct flush *flush = &dev->flush;
@@ -97,16 +92,18 @@ static void flushed(struct io *io, int err)
 {
 	struct mpdev *dev = io->dev;
 
-	io_put(io);
-	if (err == -EOPNOTSUPP) {
-		/* No such command: there is no cache. */
-		dev->no_sync = true;
-		retain_configure(dev);
-		err = 0;
+	bool refused = err == -EOPNOTSUPP;
+
+	if (refused) {
+		cache_refused(dev, io->cmd.cdb);
+		err = cache_unsynced(dev);
 	}
+	io_put(io);
 	dev->flush.busy = false;
-	if (!err && (dev->flush.epoch != dev->suspect.epoch ||
-			    suspect_holds_flushes(&dev->suspect)))
+	if (refused && cache_can_sync(dev))
+		go_back(dev);
+	else if (!err && (dev->flush.epoch != dev->suspect.epoch ||
+				 suspect_holds_flushes(&dev->suspect)))
 		go_back(dev);
 	else
 		settle(dev, err);
@@ -122,9 +119,13 @@ void flush_kick(struct mpdev *dev)
 	if (flush->busy || TAILQ_EMPTY(&flush->waiting) ||
 		suspect_holds_flushes(&dev->suspect))
 		return;
+	if (!cache_can_sync(dev)) {
+		flush_answer_waiting(dev, cache_unsynced(dev));
+		return;
+	}
 	io = io_new(dev, IO_SYNC);
 	if (!io) {
-		flush_fail_waiting(dev, -ENOMEM);
+		flush_answer_waiting(dev, -ENOMEM);
 		return;
 	}
 	TAILQ_CONCAT(&flush->running, &flush->waiting, link);
@@ -133,7 +134,7 @@ void flush_kick(struct mpdev *dev)
 	flush->epoch = dev->suspect.epoch;
 	retain_flush_begins(dev);
 	io->done = flushed;
-	cdb_synchronize_cache16(io->cmd.cdb, 0, 0, 0);
+	cache_build_sync(dev, io->cmd.cdb, 0, 0);
 	io_submit(io);
 }
 
@@ -141,9 +142,9 @@ void flush_add(struct mpdev *dev, struct blk_req *blk)
 {
 	int err = mpdev_no_path_error(dev);
 
-	if (!has_cache(dev))
+	if (!cache_exists(dev))
 		err = flush_verdict(dev, blk);
-	if (err || !has_cache(dev)) {
+	if (err || !cache_exists(dev)) {
 		mpdev_answer(dev, blk, err);
 		return;
 	}

@@ -43,8 +43,8 @@ void flush_lost(struct mpdev *dev);
 /* 0, or -EIO when the client of `blk` was not told of a loss yet. */
 int flush_verdict(struct mpdev *dev, const struct blk_req *blk);
 
-/* Fails those that wait to be issued. */
-void flush_fail_waiting(struct mpdev *dev, int err);
+/* Ends those that wait to be issued; with 0 as losses say. */
+void flush_answer_waiting(struct mpdev *dev, int err);
 
 /* A write has ended that no FUA covers. */
 static inline void flush_note_write(struct flush *flush)

@@ -312,6 +312,7 @@ int lun_probe_conclude(struct lun_probe *p)
 			"80h names it");
 	f->read_only = p->mode.write_protect || p->mode.software_write_protect;
 	f->write_cache = p->mode.write_cache;
+	f->cache_claimed = p->mode.has_caching && p->mode.write_cache;
 	f->dpofua = p->mode.dpofua;
 	/* Whether it is really there shows at first use. */
 	f->write_same = p->inquiry.version >= 5 || f->max_write_same_blocks;

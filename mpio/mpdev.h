@@ -4,6 +4,7 @@
 #define MPIO_MPDEV_H
 
 #include "alua_watch.h"
+#include "cache.h"
 #include "fence.h"
 #include "flush.h"
 #include "group.h"
@@ -64,10 +65,10 @@ struct mpdev {
 		path_transfer; /* the least of the paths' best sizes; 0: none */
 	struct split split;
 	/* What the target turned out not to have */
-	bool no_sync, no_unmap, no_write_same, no_unmapping_write_same,
-		no_lba_status;
+	bool no_unmap, no_write_same, no_unmapping_write_same, no_lba_status;
 	bool thin_warned, protection_told;
 
+	struct cache cache;
 	struct io_queue io;
 	struct health health;
 	struct request_pool spare_requests;

@@ -134,7 +134,7 @@ static void enter_state(struct mpdev *dev)
 	} else if (dev->state == MPDEV_FAILED) {
 		io_fail_held(dev, -EIO);
 		request_fail_waiting(dev, -EIO);
-		flush_fail_waiting(dev, -EIO);
+		flush_answer_waiting(dev, -EIO);
 	}
 }
 
@@ -253,6 +253,7 @@ static void merge(struct lun_facts *all, const struct lun_facts *one)
 {
 	all->read_only |= one->read_only;
 	all->write_cache |= one->write_cache;
+	all->cache_claimed |= one->cache_claimed;
 	all->dpofua &= one->dpofua;
 	all->unmap &= one->unmap;
 	all->write_same &= one->write_same;
@@ -368,6 +369,7 @@ int mpdev_admit(struct mpdev *dev, struct mpath *mp, char *why, unsigned size)
 		dev->protection_told = false;
 	if (dev->options.write_cache == MPIO_CACHE_VOLATILE)
 		dev->facts.write_cache = dev->info.write_cache = true;
+	cache_probed(dev);
 	retain_configure(dev);
 	limit_transfer(dev, mp);
 	return 0;

@@ -42,10 +42,12 @@ int plan_write(struct request *r, struct extent *x)
  * written, before the request is answered. */
 int plan_sync(struct request *r, struct extent *x)
 {
-	if (!needs_fua(r) || r->dev->no_sync)
+	if (!needs_fua(r) || !cache_exists(r->dev))
 		return 0;
 	if (r->blk->op == BLK_WRITE && r->dev->facts.dpofua)
 		return 0;
+	if (!cache_can_sync(r->dev))
+		return cache_unsynced(r->dev);
 	*x = (struct extent){
 		.lba = r->lba,
 		.end = r->end,

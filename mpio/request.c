@@ -228,7 +228,7 @@ static void build_command(struct io *io, const struct request *r, uint32_t n)
 	switch (x->kind) {
 	case IO_READ: cdb_read(cdb, r->at, n, x->flags); break;
 	case IO_WRITE: cdb_write(cdb, r->at, n, x->flags); break;
-	case IO_SYNC: cdb_synchronize_cache16(cdb, r->at, n, 0); break;
+	case IO_SYNC: cache_build_sync(r->dev, cdb, r->at, n); break;
 	case IO_WRITE_SAME: cdb_write_same16(cdb, r->at, n, x->flags); break;
 	case IO_UNMAP:
 		unmap_list_build(io->params, sizeof io->params, &unmap, 1);
@@ -284,8 +284,11 @@ static struct request *io_over(struct io *io)
 
 static void io_done(struct io *io, int err)
 {
-	struct request *r = io_over(io);
+	struct request *r;
 
+	if (err == -EOPNOTSUPP && io->kind == IO_SYNC)
+		cache_refused(io->dev, io->cmd.cdb);
+	r = io_over(io);
 	r->inflight--;
 	if (err == -EOPNOTSUPP)
 		r->unsupported = true;
@@ -325,13 +328,11 @@ static void learn(struct request *r)
 {
 	struct mpdev *dev = r->dev;
 
-	if (r->x.kind == IO_SYNC)
-		dev->no_sync = true;
-	else if (r->x.kind == IO_UNMAP)
+	if (r->x.kind == IO_UNMAP)
 		dev->no_unmap = true;
 	else if (r->x.flags & CDB_WS_UNMAP)
 		dev->no_unmapping_write_same = true;
-	else
+	else if (r->x.kind != IO_SYNC) /* io_done() */
 		dev->no_write_same = true;
 	r->unsupported = false;
 }

@@ -84,7 +84,7 @@ bool retain_touches(const struct mpdev *dev, uint64_t start, uint64_t end)
 
 void retain_configure(struct mpdev *dev)
 {
-	dev->retain.on = dev->facts.write_cache && !dev->no_sync &&
+	dev->retain.on = cache_exists(dev) && cache_can_sync(dev) &&
 			 dev->options.write_cache != MPIO_CACHE_SAFE;
 	if (!dev->retain.on && dev->suspect.step == SUSPECT_CALM)
 		retain_drop(dev);
@@ -149,7 +149,7 @@ void retain_check(struct mpdev *dev)
 {
 	struct retain *retain = &dev->retain;
 
-	if (retain->bytes < RETAIN_FLUSH && !retain->holes)
+	if (!retain->on || (retain->bytes < RETAIN_FLUSH && !retain->holes))
 		return;
 	flush_by_itself(dev);
 	if (retain->bytes >= RETAIN_MAX)

@@ -297,15 +297,12 @@ static void try_again(void *arg)
 	begin(arg);
 }
 
-static void synced(struct io *io, int err)
+/* All has been written again, and flushed with `err`. */
+static void conclude(struct mpdev *dev, int err)
 {
-	struct mpdev *dev = io->dev;
 	struct suspect *s = &dev->suspect;
 	char text[120];
 
-	io_put(io);
-	if (--dev->pending == 0)
-		drain_poke(dev);
 	if (s->again || (err && !mpdev_has_path(dev) && !dev->hurry)) {
 		begin(dev);
 		return;
@@ -323,10 +320,33 @@ static void synced(struct io *io, int err)
 	end(dev);
 }
 
+static void sync(struct mpdev *dev);
+
+static void synced(struct io *io, int err)
+{
+	struct mpdev *dev = io->dev;
+	bool refused = err == -EOPNOTSUPP;
+
+	if (refused)
+		cache_refused(dev, io->cmd.cdb);
+	io_put(io);
+	if (--dev->pending == 0)
+		drain_poke(dev);
+	if (refused && !dev->suspect.again)
+		sync(dev);
+	else
+		conclude(dev, err);
+}
+
 static void sync(struct mpdev *dev)
 {
-	struct io *io = io_new(dev, IO_SYNC);
+	struct io *io;
 
+	if (!cache_can_sync(dev)) {
+		conclude(dev, cache_unsynced(dev));
+		return;
+	}
+	io = io_new(dev, IO_SYNC);
 	if (!io) {
 		starve(dev);
 		return;
@@ -334,7 +354,7 @@ static void sync(struct mpdev *dev)
 	dev->suspect.step = SUSPECT_SYNC;
 	dev->pending++;
 	io->done = synced;
-	cdb_synchronize_cache16(io->cmd.cdb, 0, 0, 0);
+	cache_build_sync(dev, io->cmd.cdb, 0, 0);
 	io_submit(io);
 }
 

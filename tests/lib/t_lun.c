@@ -174,6 +174,15 @@ static void do_synchronize(struct t_nexus *nexus, struct t_lun_cmd *cmd)
 	uint32_t n;
 
 	range_of(cmd->cdb, &lba, &n);
+	if (cmd->cdb[0] == SCSI_SYNCHRONIZE_CACHE_16 ? lun->options.no_sync16
+						     : lun->options.no_sync10) {
+		t_lun_check(cmd, T_INVALID_OPCODE);
+		return;
+	}
+	if (lun->options.no_sync_range && (lba || n)) {
+		t_lun_check(cmd, T_INVALID_FIELD);
+		return;
+	}
 	if (!in_range(lun, lba, n)) {
 		t_lun_check(cmd, T_OUT_OF_RANGE);
 		return;

@@ -29,6 +29,9 @@ struct t_lun_options {
 	uint32_t max_transfer;      /* blocks (VPD B0h); 0: no limit */
 	uint32_t unmap_granularity; /* blocks; 0: 1 */
 	bool wce;                   /* writes go to a volatile cache */
+	bool no_caching_page;
+	bool no_sync16, no_sync10; /* SYNCHRONIZE CACHE of that length */
+	bool no_sync_range;        /* it takes the whole unit alone */
 	bool dpofua, unmap, read_only, rotational;
 	uint8_t tpgs;       /* 0: no ALUA */
 	uint8_t naa[16];    /* NAA 6; all zero: no such designator */

@@ -156,7 +156,8 @@ static size_t mode_pages(const struct t_lun *lun, uint8_t page, uint8_t *d)
 {
 	uint8_t *p = d;
 
-	if (page == MODE_PAGE_CACHING || page == MODE_PAGE_ALL) {
+	if ((page == MODE_PAGE_CACHING || page == MODE_PAGE_ALL) &&
+		!lun->options.no_caching_page) {
 		p[0] = MODE_PAGE_CACHING;
 		p[1] = 18;
 		p[2] = lun->options.wce ? 0x04 : 0;

@@ -60,6 +60,10 @@ X(CACHE_REPLAYED, "cache-replayed",
 X(CACHE_LOST, "cache-lost",
 	"the target may have lost acknowledged writes with its cache, and they "
 	"could not be written again: the next flush of every client fails")
+X(CACHE_UNFLUSHABLE, "cache-unflushable",
+	"the target says that it has a volatile write cache, and refuses every "
+	"SYNCHRONIZE CACHE: flushes fail until its cache is switched off, or "
+	"write-cache = nonvolatile")
 X(DEVICE_UP, "device-up", "every path of the device is up")
 X(DEVICE_DEGRADED, "device-degraded", "some paths of the device are not up")
 X(DEVICE_GROWN, "device-grown",

@@ -146,7 +146,8 @@ X(GHOST_GUARD, "ghost-guard", T | V, TEXT, NULL, 0, 32, "15s", 1,
 X(WRITE_CACHE, "write-cache", T | V, CHOICE, "auto|volatile|nonvolatile", 0, 0,
 	"auto", 0,
 	"whether the target may lose flushable writes when it restarts; auto: "
-	"as its caching mode page says")
+	"as its caching mode page says. Where it may, and the target refuses "
+	"every SYNCHRONIZE CACHE, flushes fail; nonvolatile makes them succeed")
 X(SHARED, "shared", T | V, BOOL, NULL, 0, 0, "no", 0,
 	"other initiators write to the LUN too: writes are never replayed "
 	"after the target lost its cache, the next flush fails instead")

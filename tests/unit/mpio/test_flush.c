@@ -37,17 +37,150 @@ Test(flush, no_command_without_a_cache)
 	bench_fini(&b);
 }
 
+/* A unit with a cache that knows so much of SYNCHRONIZE CACHE. */
+static struct t_lun_options refusing(bool page, bool no16, bool no10)
+{
+	struct t_lun_options o = bench_lun();
+
+	o.no_caching_page = !page;
+	o.no_sync16 = no16;
+	o.no_sync10 = no10;
+	return o;
+}
+
 Test(flush, a_target_without_the_command_has_no_cache)
 {
+	struct t_lun_options o = refusing(false, true, true);
+	struct bench b;
+	unsigned len;
+
+	bench_init(&b, 1, "failover", &o);
+	bench_up(&b);
+	cr_assert_eq(bench_do(&b, BLK_FLUSH, 0, 0, 0), 0);
+	len = b.paths[0]->log_len;
+	cr_assert_eq(bench_do(&b, BLK_FLUSH, 0, 0, 0), 0);
+	cr_assert_eq(b.paths[0]->log_len, len, "it is not asked again");
+	cr_assert_not(bench_heard(&b, "cache-"));
+	bench_fini(&b);
+}
+
+Test(flush, by_the_command_that_the_target_knows)
+{
+	struct t_lun_options o = refusing(true, true, false);
 	struct bench b;
 
-	bench_init(&b, 1, "failover", NULL);
+	bench_init(&b, 1, "failover", &o);
 	bench_up(&b);
-	t_nexus_script(&b.paths[0]->nexus, SCSI_SYNCHRONIZE_CACHE_16,
-		SCSI_STATUS_CHECK_CONDITION, 0x052000);
+	for (unsigned i = 1; i < 3; i++) {
+		bench_put(&b, 0, 0, 4096, 'a');
+		cr_assert_eq(bench_do(&b, BLK_FLUSH, 0, 0, 0), 0);
+		cr_assert(t_lun_is_clean(b.lun));
+		cr_assert_eq(b.lun->flushes, i);
+	}
+	/* 2 writes, one SYNC(16), 2 SYNC(10) */
+	cr_assert_eq(b.paths[0]->log_len, 5);
+	bench_put(&b, 0, 0, 4096, 'b');
+	t_lun_power_cut(b.lun);
 	cr_assert_eq(bench_do(&b, BLK_FLUSH, 0, 0, 0), 0);
+	bench_holds(&b, 0, 4096, 'b');
+	cr_assert(t_lun_is_clean(b.lun));
+	bench_fini(&b);
+}
+
+/* FUA by a flush: of the range, or of the whole unit where it must be. */
+Test(flush, a_durable_write_by_the_command_that_the_target_knows)
+{
+	for (unsigned how = 0; how < 3; how++) {
+		struct t_lun_options o = refusing(true, how == 1, false);
+		struct bench b;
+
+		o.dpofua = false;
+		o.no_sync_range = how == 2;
+		bench_init(&b, 1, "failover", &o);
+		bench_up(&b);
+		bench_put(&b, BLK_FUA, 4096, 4096, 'a');
+		cr_assert(t_lun_is_clean(b.lun), "%u", how);
+		bench_put(&b, 0, 8192, 4096, 'a');
+		cr_assert_eq(bench_do(&b, BLK_FLUSH, 0, 0, 0), 0);
+		cr_assert(t_lun_is_clean(b.lun), "%u", how);
+		bench_fini(&b);
+	}
+}
+
+/* A cache that nothing empties is no reason to say that it is empty. */
+Test(flush, a_cache_without_the_command_fails)
+{
+	struct t_lun_options o = refusing(true, true, true);
+	struct bench_req r;
+	struct bench b;
+
+	o.dpofua = false;
+	bench_init(&b, 1, "failover", &o);
+	bench_up(&b);
+	bench_put(&b, 0, 0, 4096, 'a');
+	for (int i = 0; i < 3; i++)
+		cr_assert_eq(bench_do(&b, BLK_FLUSH, 0, 0, 0), -EIO);
+	cr_assert(bench_heard(&b, "cache-unflushable/-1"));
+	bench_write(&b, &r, BLK_FUA, 0, 4096, 'b');
+	bench_run(&b, S);
+	bench_req_fini(&r);
+	cr_assert_eq(r.err, -EIO);
+	/* It learns better: the next login finds out. */
+	b.lun->options.no_sync16 = false;
+	bench_die(&b, 0);
+	bench_run(&b, S);
 	cr_assert_eq(bench_do(&b, BLK_FLUSH, 0, 0, 0), 0);
-	cr_assert_eq(b.paths[0]->log_len, 1);
+	cr_assert(t_lun_is_clean(b.lun));
+	bench_fini(&b);
+}
+
+/* What the operator says goes before what the page says. */
+Test(flush, a_cache_without_the_command_as_the_operator_says)
+{
+	static const struct {
+		enum mpio_cache said;
+		bool page;
+		int err;
+	} rows[] = {
+		{MPIO_CACHE_SAFE, true, 0},
+		{MPIO_CACHE_VOLATILE, false, -EIO},
+		{MPIO_CACHE_VOLATILE, true, -EIO},
+	};
+
+	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct t_lun_options lun = refusing(rows[i].page, true, true);
+		struct mpdev_options o;
+		struct bench b;
+
+		mpdev_options_init(&o);
+		o.policy = "failover";
+		o.write_cache = rows[i].said;
+		bench_init_with(&b, 1, &o, &lun);
+		bench_up(&b);
+		bench_put(&b, 0, 0, 4096, 'a');
+		cr_assert_eq(bench_do(&b, BLK_FLUSH, 0, 0, 0), rows[i].err,
+			"row %u", i);
+		bench_fini(&b);
+	}
+}
+
+/* What is kept for a cache that there is not is given up, and the device goes
+ * on. */
+Test(flush, a_durable_write_finds_that_there_is_no_cache)
+{
+	struct t_lun_options o = refusing(false, true, true);
+	struct bench b;
+
+	o.blocks = 40 << 11;
+	o.dpofua = false;
+	bench_init(&b, 1, "failover", &o);
+	bench_up(&b);
+	bench_put(&b, 0, 0, 1 << 20, 'a');
+	bench_put(&b, BLK_FUA, 1 << 20, 4096, 'b');
+	for (unsigned i = 2; i < 40; i++)
+		bench_put(&b, 0, (uint64_t)i << 20, 1 << 20, 'c');
+	cr_assert_leq(buf_pool_used(loop_pool(b.loop)), 1u << 20);
+	cr_assert_eq(bench_do(&b, BLK_FLUSH, 0, 0, 0), 0);
 	bench_fini(&b);
 }
 
