@@ -33,7 +33,8 @@ int flush_verdict(struct mpdev *dev, const struct blk_req *blk)
 	if (*told == dev->blk.losses)
 		return 0;
 	*told = dev->blk.losses;
-	dev->flush.told = dev->blk.losses;
+	if (blk != &dev->flush.own)
+		dev->flush.told = dev->blk.losses;
 	return -EIO;
 }
 
@@ -45,8 +46,9 @@ static void answer_all(struct mpdev *dev, struct blk_req_list *list, int err)
 
 	while ((blk = TAILQ_FIRST(list))) {
 		TAILQ_REMOVE(list, blk, link);
-		verdict = err ? err : flush_verdict(dev, blk);
-		mpdev_answer(dev, blk, verdict);
+		/* Who gets -EIO is told of all losses. */
+		verdict = !err || err == -EIO ? flush_verdict(dev, blk) : 0;
+		mpdev_answer(dev, blk, err ? err : verdict);
 	}
 }
 
@@ -80,12 +82,23 @@ static void settle(struct mpdev *dev, int err)
 
 	if (!err) {
 		flush->clean = flush->covered;
+		suspect_flushed(dev);
 		retain_flushed(dev);
 	} else {
 		retain_flush_failed(dev);
 	}
 	TAILQ_CONCAT(&running, &flush->running, link);
 	answer_all(dev, &running, err);
+}
+
+/* What it has said counts for nothing, even that it has failed: what it was to
+ * write is written again. */
+static bool is_overtaken(const struct mpdev *dev, int err)
+{
+	if (err && (!mpdev_has_path(dev) || dev->hurry))
+		return false;
+	return dev->flush.epoch != dev->suspect.epoch ||
+	       suspect_holds_flushes(&dev->suspect);
 }
 
 static void flushed(struct io *io, int err)
@@ -102,8 +115,7 @@ static void flushed(struct io *io, int err)
 	dev->flush.busy = false;
 	if (refused && cache_can_sync(dev))
 		go_back(dev);
-	else if (!err && (dev->flush.epoch != dev->suspect.epoch ||
-				 suspect_holds_flushes(&dev->suspect)))
+	else if (is_overtaken(dev, err))
 		go_back(dev);
 	else
 		settle(dev, err);
@@ -162,7 +174,8 @@ static void own_done(struct blk_req *blk, int err)
 	dev->flush.own_busy = false;
 	if (!err) {
 		retain_check(dev);
-	} else if (mpdev_has_path(dev) && !dev->hurry) {
+	} else if (mpdev_has_path(dev) && !dev->hurry &&
+		   !retain_is_empty(&dev->retain)) {
 		/* Whose writes these were, the next flush tells. */
 		flush_lost(dev);
 		retain_drop(dev);

@@ -328,6 +328,8 @@ static void heed(struct io *io, struct mpath *mp, const struct retry_verdict *v)
 		mpath_doubt(mp);
 	if (v->path_bad)
 		mpath_bad(mp, v->what);
+	if (v->unflushed && !io->dev->hurry)
+		suspect_flush_failed(io->dev, v->what);
 	io_heed(mp, v->flags, v->what);
 }
 

@@ -49,6 +49,8 @@ struct retry_verdict {
 	bool path_dying;  /* its transport seems to be gone: is down to follow?
 			   */
 	bool unknown;     /* an old copy may still be executed */
+	bool unflushed;   /* a flush has failed, and what it was to write may
+			   * be lost */
 	const char *what; /* a constant, for logs */
 };
 

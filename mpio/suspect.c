@@ -19,6 +19,7 @@
 #define WITNESS_TIME_SHARED (5 * NS_PER_S)
 #define WITNESS_TRIES       8 /* unit attentions that a path may have */
 #define PIECE_MAX           (1u << 20) /* bytes in one request */
+#define FLUSH_FAILURES      3 /* with a replay each, until one succeeds */
 #define STARVED_TIME        (100 * NS_PER_MS)
 
 static void step(void *arg);
@@ -267,9 +268,9 @@ static void end(struct mpdev *dev)
 	flush_kick(dev);
 }
 
-static void give_up(struct mpdev *dev, const char *why)
+static void lose(struct mpdev *dev, const char *why)
 {
-	char text[160];
+	char text[200];
 
 	snprintf(text, sizeof text,
 		"acknowledged writes may be lost with the target's cache: %s; "
@@ -277,7 +278,41 @@ static void give_up(struct mpdev *dev, const char *why)
 		why);
 	notice_event(dev, -1, EVENT_CACHE_LOST, text);
 	flush_lost(dev);
+}
+
+static void give_up(struct mpdev *dev, const char *why)
+{
+	lose(dev, why);
 	end(dev);
+}
+
+/* Something is acknowledged that no flush has covered. */
+static bool is_unflushed(const struct mpdev *dev)
+{
+	return dev->retain.on ? !retain_is_empty(&dev->retain)
+			      : flush_is_needed(dev);
+}
+
+void suspect_flush_failed(struct mpdev *dev, const char *what)
+{
+	struct suspect *s = &dev->suspect;
+	bool repeat = ++s->failures <= FLUSH_FAILURES && at_risk(dev);
+	char text[100];
+
+	snprintf(text, sizeof text, "a flush failed: %s", what);
+	if (s->step == SUSPECT_SYNC) {
+		s->again |= repeat;
+	} else if (s->step == SUSPECT_CALM && repeat) {
+		suspect_reset(dev, text);
+	} else if (s->step == SUSPECT_CALM && is_unflushed(dev)) {
+		lose(dev, text);
+		retain_drop(dev);
+	}
+}
+
+void suspect_flushed(struct mpdev *dev)
+{
+	dev->suspect.failures = 0;
 }
 
 /* The target has refused nothing: what is kept stays kept. In a hurry nothing

@@ -18,6 +18,9 @@
  * CALM ▲                                      │        │ └──────────── another
  * reset ───────────┴────────┘
  *
+ * So it is when SYNCHRONIZE CACHE fails, in CALM or in SYNC: what it was to
+ * write is written again; a few times, since a medium may fail for ever.
+ *
  * Until CALM all new requests wait, and flushes; a read that was under way is
  * done again. Where others write to the unit too, or not everything is kept,
  * nothing is written again: the next flush of every client fails instead.
@@ -57,6 +60,7 @@ struct suspect {
 	unsigned running; /* changes under way */
 	unsigned inflight; /* of the replay */
 	unsigned pieces;   /* written again */
+	unsigned failures; /* SYNCHRONIZE CACHE, since a flush succeeded */
 	struct piece next;
 	struct blk_req slots[SUSPECT_WINDOW];
 	struct loop_task task;
@@ -76,6 +80,13 @@ void suspect_reset(struct mpdev *dev, const char *what);
 
 /* The same, if `flags` (DISPOSITION_*) of an answer over `mp` say so. */
 void suspect_heed(struct mpath *mp, unsigned flags, const char *what);
+
+/* SYNCHRONIZE CACHE was answered with an error, `what`, after which the cache
+ * may have lost what it was to write. */
+void suspect_flush_failed(struct mpdev *dev, const char *what);
+
+/* A flush has succeeded. */
+void suspect_flushed(struct mpdev *dev);
 
 /* The session of `mp` is new, and its LUN the right one. */
 void suspect_new_session(struct mpath *mp);

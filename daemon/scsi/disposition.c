@@ -5,9 +5,9 @@
 #include <umpio/scsi/opcode.h>
 #include <umpio/scsi/sense.h>
 
-#define MS     1000000ull
-#define ANY    (-1)
-#define UA_MAX 8 /* unit attentions that one command may meet */
+#define MS         1000000ull
+#define ANY        (-1)
+#define UA_MAX     8 /* unit attentions that one command may meet */
 /* Ports without access that one command may meet; who carries I/O is known
  * after the first. */
 #define ACCESS_MAX 60
@@ -48,37 +48,40 @@ static const struct row rows[] = {
 	/* SAM-5 5.3 */
 	{STATUS(GOOD), 0, 0, 0, 0, 0, 0, "GOOD"},
 	{STATUS(CONDITION_MET), 0, 0, 0, 0, 0, 0, "CONDITION MET"},
-	{STATUS(BUSY), WAIT, -EIO, 0, 10, 30000, F(QUEUE_FULL), "BUSY"},
-	{STATUS(TASK_SET_FULL), WAIT, -EIO, 0, 10, 30000, F(QUEUE_FULL),
-		"TASK SET FULL"},
-	{STATUS(RESERVATION_CONFLICT), FAIL, -EBADE, 0, 0, 0, F(RESERVATION),
-		"RESERVATION CONFLICT"},
-	{STATUS(TASK_ABORTED), HERE, -EIO, 5, 0, 0, 0, "TASK ABORTED"},
-	{STATUS(ACA_ACTIVE), ELSEWHERE, -EIO, 3, 0, 0, 0, "ACA ACTIVE"},
+	{STATUS(BUSY), WAIT, -EIO, 0, 10, 30000, F(QUEUE_FULL) | F(NOT_DONE),
+		"BUSY"},
+	{STATUS(TASK_SET_FULL), WAIT, -EIO, 0, 10, 30000,
+		F(QUEUE_FULL) | F(NOT_DONE), "TASK SET FULL"},
+	{STATUS(RESERVATION_CONFLICT), FAIL, -EBADE, 0, 0, 0,
+		F(RESERVATION) | F(NOT_DONE), "RESERVATION CONFLICT"},
+	{STATUS(TASK_ABORTED), HERE, -EIO, 5, 0, 0, F(NOT_DONE),
+		"TASK ABORTED"},
+	{STATUS(ACA_ACTIVE), ELSEWHERE, -EIO, 3, 0, 0, F(NOT_DONE),
+		"ACA ACTIVE"},
 
 	/* It did its work, and says how hard that was. */
 	{KEY(RECOVERED_ERROR), 0, 0, 0, 0, 0, F(RECOVERED), "RECOVERED ERROR"},
 
-	{SENSE(NOT_READY, 0x04, 0x01, 0x01), WAIT, -EIO, 0, 1000, 60000, 0,
-		"BECOMING READY"},
+	{SENSE(NOT_READY, 0x04, 0x01, 0x01), WAIT, -EIO, 0, 1000, 60000,
+		F(NOT_DONE), "BECOMING READY"},
 	{SENSE(NOT_READY, 0x04, 0x02, 0x02), WAIT, -EIO, 5, 1000, 60000,
-		F(START_UNIT), "INITIALIZING COMMAND REQUIRED"},
+		F(START_UNIT) | F(NOT_DONE), "INITIALIZING COMMAND REQUIRED"},
 	{SENSE(NOT_READY, 0x04, 0x03, 0x03), FAIL, -EIO, 0, 0, 0, 0,
 		"MANUAL INTERVENTION REQUIRED"},
 	{SENSE(NOT_READY, 0x04, 0x0a, 0x0a), ELSEWHERE, -EIO, ACCESS_MAX, 0, 0,
-		F(REREAD_ALUA), "ASYMMETRIC ACCESS STATE TRANSITION"},
+		F(REREAD_ALUA) | F(NOT_DONE), "ASYMMETRIC ACCESS STATE TRANSITION"},
 	{SENSE(NOT_READY, 0x04, 0x0b, 0x0b), ELSEWHERE, -EIO, ACCESS_MAX, 0, 0,
-		F(REREAD_ALUA), "TARGET PORT IN STANDBY STATE"},
+		F(REREAD_ALUA) | F(NOT_DONE), "TARGET PORT IN STANDBY STATE"},
 	{SENSE(NOT_READY, 0x04, 0x0c, 0x0c), ELSEWHERE, -EIO, ACCESS_MAX, 0, 0,
-		F(REREAD_ALUA), "TARGET PORT IN UNAVAILABLE STATE"},
+		F(REREAD_ALUA) | F(NOT_DONE), "TARGET PORT IN UNAVAILABLE STATE"},
 	{SENSE(NOT_READY, 0x04, 0x12, 0x12), ELSEWHERE, -EIO, ACCESS_MAX, 0, 0,
-		F(REREAD_ALUA), "OFFLINE"},
+		F(REREAD_ALUA) | F(NOT_DONE), "OFFLINE"},
 	/* rebuild, format, self-test, sanitize … in progress */
-	{SENSE(NOT_READY, 0x04, 0x04, ANY), WAIT, -EIO, 0, 5000, 60000, 0,
-		"OPERATION IN PROGRESS"},
+	{SENSE(NOT_READY, 0x04, 0x04, ANY), WAIT, -EIO, 0, 5000, 60000,
+		F(NOT_DONE), "OPERATION IN PROGRESS"},
 	{SENSE(NOT_READY, 0x04, ANY, ANY), WAIT, -EIO, 0, 1000, 10000, 0,
 		"CAUSE NOT REPORTABLE"},
-	{SENSE(NOT_READY, 0x05, ANY, ANY), BAD, -EIO, 0, 0, 0, 0,
+	{SENSE(NOT_READY, 0x05, ANY, ANY), BAD, -EIO, 0, 0, 0, F(NOT_DONE),
 		"LOGICAL UNIT DOES NOT RESPOND TO SELECTION"},
 	{SENSE(NOT_READY, 0x3a, ANY, ANY), FAIL, -EIO, 0, 0, 0, 0,
 		"MEDIUM NOT PRESENT"},
@@ -130,6 +133,11 @@ static const struct row rows[] = {
 		"SPACE ALLOCATION FAILED WRITE PROTECT"},
 	{KEY(DATA_PROTECT), FAIL, -EPERM, 0, 0, 0, F(REREAD_MODE),
 		"DATA PROTECT"},
+	/* by the transport, or by others */
+	{SENSE(ABORTED_COMMAND, 0x2f, ANY, ANY), ELSEWHERE, -EIO, 5, 0, 0,
+		F(NOT_DONE), "COMMANDS CLEARED"},
+	{SENSE(ABORTED_COMMAND, 0x47, ANY, ANY), ELSEWHERE, -EIO, 5, 0, 0,
+		F(NOT_DONE), "SCSI PARITY ERROR"},
 	{KEY(ABORTED_COMMAND), ELSEWHERE, -EIO, 5, 0, 0, 0, "ABORTED COMMAND"},
 	{KEY(VOLUME_OVERFLOW), FAIL, -ENOSPC, 0, 0, 0, 0, "VOLUME OVERFLOW"},
 	{KEY(MISCOMPARE), FAIL, -EILSEQ, 0, 0, 0, 0, "MISCOMPARE"},
@@ -145,11 +153,11 @@ static const struct row rows[] = {
 
 /* SPC-5 4.4.7: the error is of an earlier command, this one was not done. */
 static const struct row deferred = {
-	ANY, ANY, ANY, ANY, ANY, HERE, -EIO, 3, 0, 0, F(WRITE_ERROR),
-	"DEFERRED ERROR"};
+	ANY, ANY, ANY, ANY, ANY, HERE, -EIO, 3, 0, 0,
+	F(WRITE_ERROR) | F(NOT_DONE), "DEFERRED ERROR"};
 static const struct row deferred_recovered = {
-	ANY, ANY, ANY, ANY, ANY, HERE, -EIO, 3, 0, 0, F(RECOVERED),
-	"DEFERRED RECOVERED ERROR"};
+	ANY, ANY, ANY, ANY, ANY, HERE, -EIO, 3, 0, 0,
+	F(RECOVERED) | F(NOT_DONE), "DEFERRED RECOVERED ERROR"};
 /* clang-format on */
 
 static const char *const actions[] = {
@@ -191,6 +199,14 @@ static const struct row *row_find(uint8_t status, const struct sense *s)
 	return r;
 }
 
+/* SAM-5 5.14, SPC-5 4.4: with these keys the command was not executed. */
+static unsigned refused(const struct row *r)
+{
+	return r->key == SENSE_UNIT_ATTENTION || r->key == SENSE_ILLEGAL_REQUEST
+		       ? DISPOSITION_NOT_DONE
+		       : 0;
+}
+
 struct disposition disposition_of(uint8_t status, const void *data, size_t len)
 {
 	struct sense s = {0};
@@ -202,7 +218,7 @@ struct disposition disposition_of(uint8_t status, const void *data, size_t len)
 	return (struct disposition){
 		.action = r->action,
 		.error = r->error,
-		.flags = r->flags,
+		.flags = r->flags | refused(r),
 		.limit = r->limit,
 		.delay = r->delay_ms * MS,
 		.patience = r->patience_ms * MS,

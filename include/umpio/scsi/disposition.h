@@ -41,6 +41,8 @@ enum disposition_action {
 #define DISPOSITION_QUEUE_FULL      0x200u /* less depth on this path */
 #define DISPOSITION_START_UNIT      0x400u /* START STOP UNIT before retry */
 #define DISPOSITION_RECOVERED       0x800u /* succeeded with trouble: log it */
+/* refused before anything was tried: a flush so answered has lost nothing */
+#define DISPOSITION_NOT_DONE        0x1000u
 
 struct disposition {
 	enum disposition_action action;

@@ -202,22 +202,168 @@ Test(flush, is_repeated_when_its_path_dies)
 	bench_fini(&b);
 }
 
-Test(flush, failure_reaches_all_waiters)
+static void fail_syncs(struct bench *b, unsigned times, uint32_t sense)
 {
-	struct bench b;
-	struct bench_req r[2];
+	while (times--)
+		t_nexus_script(&b->paths[0]->nexus, SCSI_SYNCHRONIZE_CACHE_16,
+			SCSI_STATUS_CHECK_CONDITION, sense);
+}
 
-	bench_init(&b, 1, "failover", NULL);
+/* A flush of the client whose count of losses is `told`; submitted. */
+static void flush_of(struct bench *b, struct bench_req *r, uint64_t *told)
+{
+	memset(r, 0, sizeof *r);
+	r->blk.op = BLK_FLUSH;
+	r->blk.losses = told;
+	bench_send(b, r);
+}
+
+static int flushed_of(struct bench *b, uint64_t *told)
+{
+	struct bench_req r;
+
+	flush_of(b, &r, told);
+	bench_run(b, 10 * S);
+	cr_assert_eq(r.done, 1);
+	bench_req_fini(&r);
+	return r.err;
+}
+
+static void setup(struct bench *b, bool shared, enum mpio_cache cache)
+{
+	struct mpdev_options o;
+
+	mpdev_options_init(&o);
+	o.policy = "failover";
+	o.shared = shared;
+	o.write_cache = cache;
+	bench_init_with(b, 1, &o, NULL);
+	bench_up(b);
+	bench_put(b, 0, 0, 4096, 'a');
+}
+
+/* The error came once; the command again would succeed, over a cache that has
+ * thrown away what it could not write. */
+Test(flush, a_failure_has_all_written_again)
+{
+	static const uint32_t senses[] = {
+		0x020800, 0x020400, 0x031100, 0x044400, 0x0b0000, 0x072707};
+
+	for (size_t i = 0; i < sizeof senses / sizeof *senses; i++) {
+		struct bench b;
+		struct bench_req r[2];
+
+		setup(&b, false, MPIO_CACHE_AUTO);
+		fail_syncs(&b, 1, senses[i]);
+		bench_submit(&b, &r[0], BLK_FLUSH, 0, 0, 0);
+		bench_submit(&b, &r[1], BLK_FLUSH, 0, 0, 0);
+		bench_run(&b, S);
+		for (int k = 0; k < 2; k++) {
+			bench_req_fini(&r[k]);
+			cr_assert_eq(r[k].err, 0, "%06x", senses[i]);
+		}
+		cr_assert_eq(b.lun->writes, 2, "%06x", senses[i]);
+		cr_assert(bench_heard(&b, "cache-replayed/-1"));
+		cr_assert(t_lun_is_clean(b.lun));
+		bench_fini(&b);
+	}
+}
+
+/* Nothing was tried, so nothing is lost. */
+Test(flush, a_refusal_is_tried_again)
+{
+	static const struct {
+		uint8_t status;
+		uint32_t sense;
+	} rows[] = {
+		{SCSI_STATUS_BUSY, 0},
+		{SCSI_STATUS_TASK_SET_FULL, 0},
+		{SCSI_STATUS_TASK_ABORTED, 0},
+		{SCSI_STATUS_CHECK_CONDITION, 0x062a01},
+		{SCSI_STATUS_CHECK_CONDITION, 0x020401},
+		{SCSI_STATUS_CHECK_CONDITION, 0x0b4705},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct bench b;
+
+		setup(&b, true, MPIO_CACHE_AUTO);
+		t_nexus_script(&b.paths[0]->nexus, SCSI_SYNCHRONIZE_CACHE_16,
+			rows[i].status, rows[i].sense);
+		cr_assert_eq(bench_do(&b, BLK_FLUSH, 0, 0, 0), 0, "%zu", i);
+		cr_assert_eq(b.lun->writes, 1, "%zu", i);
+		cr_assert_not(bench_heard(&b, "cache-"));
+		bench_fini(&b);
+	}
+}
+
+/* Where nothing can be written again, and where the medium fails for ever,
+ * every client is told once, not only the one that flushed. */
+Test(flush, a_loss_is_told_to_every_client)
+{
+	static const struct {
+		bool shared;
+		enum mpio_cache cache;
+		unsigned times;
+	} rows[] = {
+		{true, MPIO_CACHE_AUTO, 1},
+		{false, MPIO_CACHE_SAFE, 1},
+		{false, MPIO_CACHE_AUTO, 4},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		uint64_t told[2] = {0};
+		struct bench b;
+
+		setup(&b, rows[i].shared, rows[i].cache);
+		fail_syncs(&b, rows[i].times, 0x031100);
+		cr_assert_eq(flushed_of(&b, &told[0]), -EIO, "%zu", i);
+		cr_assert_eq(flushed_of(&b, &told[1]), -EIO, "%zu", i);
+		cr_assert_eq(flushed_of(&b, &told[0]), 0, "%zu", i);
+		cr_assert_eq(flushed_of(&b, &told[1]), 0, "%zu", i);
+		cr_assert(bench_heard(&b, "cache-lost/-1"));
+		bench_fini(&b);
+	}
+}
+
+/* No flush succeeds, none lasts for ever, and the device goes on. */
+Test(flush, a_medium_that_always_fails)
+{
+	uint64_t told[2] = {0};
+	struct bench b;
+
+	setup(&b, false, MPIO_CACHE_AUTO);
+	fail_syncs(&b, T_LUN_SCRIPT_MAX, 0x031100);
+	for (int i = 0; i < 3; i++) {
+		cr_assert_eq(flushed_of(&b, &told[0]), -EIO);
+		bench_put(&b, 0, 0, 4096, 'b');
+	}
+	b.paths[0]->nexus.nscript = 0;
+	cr_assert_eq(flushed_of(&b, &told[1]), -EIO);
+	cr_assert_eq(flushed_of(&b, &told[1]), 0);
+	cr_assert(t_lun_is_clean(b.lun));
+	bench_fini(&b);
+}
+
+/* The flush of a durable write is one of everything, as far as an error is
+ * concerned. */
+Test(flush, a_durable_write_whose_flush_fails)
+{
+	struct t_lun_options o = bench_lun();
+	struct bench_req r;
+	struct bench b;
+
+	o.dpofua = false;
+	bench_init(&b, 1, "failover", &o);
 	bench_up(&b);
-	bench_do(&b, BLK_WRITE, 0, 0, 4096);
-	t_nexus_script(&b.paths[0]->nexus, SCSI_SYNCHRONIZE_CACHE_16,
-		SCSI_STATUS_CHECK_CONDITION, 0x030c00);
-	bench_submit(&b, &r[0], BLK_FLUSH, 0, 0, 0);
-	bench_submit(&b, &r[1], BLK_FLUSH, 0, 0, 0);
+	bench_put(&b, 0, 0, 4096, 'a');
+	fail_syncs(&b, 1, 0x020800);
+	bench_write(&b, &r, BLK_FUA, 8192, 4096, 'f');
 	bench_run(&b, S);
-	bench_req_fini(&r[0]);
-	bench_req_fini(&r[1]);
-	cr_assert_eq(r[0].err, -EIO);
-	cr_assert_eq(r[1].err, 0);
+	bench_req_fini(&r);
+	cr_assert_eq(r.err, -EIO);
+	cr_assert(bench_heard(&b, "cache-replayed/-1"));
+	cr_assert_eq(bench_do(&b, BLK_FLUSH, 0, 0, 0), 0);
+	cr_assert(t_lun_is_clean(b.lun));
 	bench_fini(&b);
 }
