@@ -304,7 +304,7 @@ static void issue(struct request *r)
 	struct extent *x = &r->x;
 
 	while (r->at < x->end && r->inflight < REQUEST_WINDOW && !r->err &&
-		!r->unsupported) {
+		!r->unsupported && !must_redo(r)) {
 		uint64_t left = x->end - r->at;
 		uint32_t n = left < x->chunk ? (uint32_t)left : x->chunk;
 		struct io *io = io_of(r, x->kind, io_done);
@@ -337,10 +337,11 @@ static void learn(struct request *r)
 	r->unsupported = false;
 }
 
-/* Enters the next phase that has something to do; false at the end. */
+/* Enters the next phase that has something to do; false at the end, or when
+ * what was read so far is not to be merged and written. */
 static bool enter(struct request *r)
 {
-	while (!r->err && *r->phase) {
+	while (!r->err && *r->phase && !must_redo(r)) {
 		int rc = (*r->phase)(r, &r->x);
 
 		if (rc > 0) {

@@ -278,6 +278,31 @@ Test(suspect, a_durable_write_in_two_steps_is_begun_anew)
 	bench_fini(&b);
 }
 
+/* What is read of a block whose last write is lost, and will be written again,
+ * is not merged and written. */
+Test(suspect, nothing_lost_is_merged)
+{
+	struct bench b;
+	struct bench_req r;
+
+	setup(&b, 1, false);
+	bench_put(&b, 0, 0, 512, 'a');
+	b.paths[0]->hold = true;
+	bench_write(&b, &r, 0, 100, 100, 'r');
+	bench_run(&b, MS);
+	bench_die(&b, 0);
+	t_lun_power_cut(b.lun);
+	b.paths[0]->hold = false;
+	bench_run(&b, 10 * S);
+	bench_req_fini(&r);
+	cr_assert_eq(r.err, 0);
+	cr_assert_eq(b.lun->writes, 3, "%u", (unsigned)b.lun->writes);
+	bench_holds(&b, 0, 100, 'a');
+	bench_holds(&b, 100, 100, 'r');
+	bench_holds(&b, 200, 312, 'a');
+	bench_fini(&b);
+}
+
 /* The device flushes by itself; what it keeps is bounded, and newer writes
  * wait when a flush takes long. */
 Test(suspect, what_is_kept_is_bounded)
