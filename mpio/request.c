@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <umpio/base/buf.h>
 
-#define REDO_MAX 8
+#define REDO_MAX 16 /* each a loss or a doubt; what is not sure then fails */
 
 static bool changes(const struct blk_req *blk)
 {
@@ -131,7 +131,7 @@ static bool must_redo(const struct request *r)
 	const struct mpdev *dev = r->dev;
 	bool reset = r->epoch != dev->suspect.epoch;
 
-	if (r->replay || r->err || r->redone == REDO_MAX)
+	if (r->replay || r->err)
 		return false;
 	if (!changes(r->blk))
 		return reset;
@@ -192,6 +192,8 @@ static bool goes_on(struct request *r)
 	if (!undecided && !must_redo(r))
 		return false;
 	r->err = mpdev_no_path_error(dev);
+	if (!r->err && !undecided && r->redone == REDO_MAX)
+		r->err = -EIO;
 	if (r->err)
 		return false;
 	if (undecided)

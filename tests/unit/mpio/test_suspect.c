@@ -278,6 +278,32 @@ Test(suspect, a_durable_write_in_two_steps_is_begun_anew)
 	bench_fini(&b);
 }
 
+/* A target that loses its cache each time, between write and flush: the write
+ * is not said to be durable, and is not tried for ever. */
+Test(suspect, a_durable_write_that_is_never_sure_fails)
+{
+	struct t_lun_options o = bench_lun();
+	struct bench b;
+	struct bench_req r;
+	uint64_t seen = 0;
+
+	o.dpofua = false;
+	bench_init(&b, 1, "failover", &o);
+	bench_up(&b);
+	b.paths[0]->latency = MS;
+	bench_write(&b, &r, BLK_FUA, 0, 4096, 'a');
+	for (int i = 0; i < 10000 && !r.done; i++) {
+		bench_run(&b, 100 * NS_PER_US);
+		if (b.lun->writes > seen)
+			t_lun_power_cut(b.lun);
+		seen = b.lun->writes;
+	}
+	bench_req_fini(&r);
+	cr_assert_eq(r.done, 1);
+	cr_assert_eq(r.err, -EIO);
+	bench_fini(&b);
+}
+
 /* What is read of a block whose last write is lost, and will be written again,
  * is not merged and written. */
 Test(suspect, nothing_lost_is_merged)
