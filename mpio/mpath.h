@@ -95,8 +95,9 @@ struct mpath {
 	struct promise testimony;
 	uint64_t witness_clock;   /* suspect.clock when it was sent */
 	uint64_t witness_session; /* `session` then */
+	uint64_t witness_until;   /* loop_now(); then it is no witness */
 	unsigned witness_tries;
-	bool witnessing;
+	bool witnessing, witness_later; /* later: it waits to be asked again */
 
 	struct path_cmd capacity_cmd; /* growth.c: READ CAPACITY(16) */
 	uint8_t capacity_data[CAPACITY16_LEN];

@@ -17,6 +17,7 @@
  * write to the unit too, flushes fail, so that it may take longer. */
 #define WITNESS_TIME        (2 * NS_PER_S)
 #define WITNESS_TIME_SHARED (5 * NS_PER_S)
+#define WITNESS_AGAIN       (50 * NS_PER_MS) /* after it could not answer */
 #define WITNESS_TRIES       8 /* unit attentions that a path may have */
 #define PIECE_MAX           (1u << 20) /* bytes in one request */
 #define FLUSH_FAILURES      3 /* with a replay each, until one succeeds */
@@ -24,17 +25,20 @@
 
 static void step(void *arg);
 static void try_again(void *arg);
+static void ask_again(void *arg);
 
 void suspect_init(struct mpdev *dev)
 {
 	loop_task_init(&dev->suspect.task, step, dev);
 	dev->suspect.later = loop_timer_new(dev->loop, try_again, dev);
+	dev->suspect.ask_again = loop_timer_new(dev->loop, ask_again, dev);
 }
 
 void suspect_fini(struct mpdev *dev)
 {
 	loop_unpost(dev->loop, &dev->suspect.task);
 	loop_timer_free(dev->suspect.later);
+	loop_timer_free(dev->suspect.ask_again);
 }
 
 void suspect_poke(struct mpdev *dev)
@@ -106,9 +110,28 @@ void suspect_heed(struct mpath *mp, unsigned flags, const char *what)
  * Asking paths
  */
 static void ask(struct mpath *mp);
+static void ask_anew(struct mpath *mp);
 
 /* What a path has said to TEST UNIT READY. */
-enum word { WORD_RESET, WORD_AGAIN, WORD_GOOD, WORD_NONE };
+enum word { WORD_RESET, WORD_AGAIN, WORD_LATER, WORD_GOOD, WORD_NONE };
+
+/* It is alive and does not answer the question yet: full, becoming ready, in
+ * transition. A port that gives no access for longer is not waited for. */
+static bool may_answer_later(
+	const struct mpath *mp, const struct disposition *d)
+{
+	const struct suspect *s = &mp->dev->suspect;
+	int state = mp->facts.alua_state;
+
+	if (d->action != DISPOSITION_WAIT &&
+		d->action != DISPOSITION_RETRY_ELSEWHERE)
+		return false;
+	if (d->flags & DISPOSITION_REREAD_ALUA && !alua_state_usable(state) &&
+		state != ALUA_TRANSITIONING)
+		return false;
+	return s->doubt && s->ask_again && !mp->dev->hurry &&
+	       loop_now(mp->dev->loop) + WITNESS_AGAIN < mp->witness_until;
+}
 
 static enum word word_of(struct mpath *mp)
 {
@@ -122,6 +145,8 @@ static enum word word_of(struct mpath *mp)
 		return WORD_RESET;
 	if (d.action == DISPOSITION_OK)
 		return WORD_GOOD;
+	if (may_answer_later(mp, &d))
+		return WORD_LATER;
 	return d.action == DISPOSITION_RETRY_HERE &&
 			       ++mp->witness_tries < WITNESS_TRIES
 		       ? WORD_AGAIN
@@ -144,6 +169,17 @@ static bool has_proven(struct mpath *mp)
 	return true;
 }
 
+static void wait_to_ask(struct mpath *mp)
+{
+	struct suspect *s = &mp->dev->suspect;
+
+	mp->witness_later = true;
+	if (s->ask_again_set)
+		return;
+	s->ask_again_set = true;
+	loop_timer_set(s->ask_again, WITNESS_AGAIN);
+}
+
 static void hear(struct mpath *mp, enum word word)
 {
 	struct mpdev *dev = mp->dev;
@@ -153,9 +189,16 @@ static void hear(struct mpath *mp, enum word word)
 		pr_reset(dev);
 		suspect_reset(dev, "a reset was reported");
 	}
-	if (word == WORD_AGAIN ||
-		(word == WORD_RESET && s->step == SUSPECT_SETTLE) ||
+	if (word == WORD_LATER) {
+		wait_to_ask(mp);
+		return;
+	}
+	if ((word == WORD_RESET && s->step == SUSPECT_SETTLE) ||
 		(word == WORD_GOOD && !has_proven(mp))) {
+		ask_anew(mp);
+		return;
+	}
+	if (word == WORD_AGAIN) {
 		ask(mp);
 		return;
 	}
@@ -198,15 +241,21 @@ static void ask(struct mpath *mp)
 	mp->testimony.settled = settled;
 	*cmd = (struct path_cmd){
 		.direction = PATH_NO_DATA,
-		.deadline = loop_now(dev->loop) +
-			    (dev->options.shared ? WITNESS_TIME_SHARED
-						 : WITNESS_TIME),
+		.deadline = mp->witness_until,
 		.done = answered,
 		.arg = mp,
 	};
 	cdb_test_unit_ready(cmd->cdb);
 	mp->inflight++;
 	overtake_ask(mp, cmd);
+}
+
+static void ask_anew(struct mpath *mp)
+{
+	mp->witness_until =
+		loop_now(mp->dev->loop) +
+		(mp->dev->options.shared ? WITNESS_TIME_SHARED : WITNESS_TIME);
+	ask(mp);
 }
 
 static void begin_to_ask(struct mpath *mp)
@@ -216,7 +265,7 @@ static void begin_to_ask(struct mpath *mp)
 	mp->witnessing = true;
 	mp->witness_tries = 0;
 	mp->dev->suspect.asking++;
-	ask(mp);
+	ask_anew(mp);
 }
 
 static bool is_witness(const struct mpath *mp)
@@ -224,6 +273,31 @@ static bool is_witness(const struct mpath *mp)
 	return (mp->phase == PHASE_ACTIVE || mp->phase == PHASE_PROBING ||
 		       mp->phase == PHASE_LEAVING) &&
 	       mp->session && mp->session <= mp->dev->suspect.proven;
+}
+
+static void ask_again(void *arg)
+{
+	struct mpdev *dev = arg;
+	struct mpath *mp;
+
+	dev->suspect.ask_again_set = false;
+	TAILQ_FOREACH (mp, &dev->paths, link) {
+		if (!mp->witness_later)
+			continue;
+		mp->witness_later = false;
+		if (dev->suspect.doubt && is_witness(mp))
+			ask(mp);
+		else
+			hear(mp, WORD_NONE);
+	}
+}
+
+void suspect_path_down(struct mpath *mp)
+{
+	if (!mp->witness_later)
+		return;
+	mp->witness_later = false;
+	hear(mp, WORD_NONE);
 }
 
 static void doubt(struct mpdev *dev)

@@ -70,6 +70,9 @@ struct suspect {
 	uint64_t proven; /* of them: those sessions have seen all that was
 			  * acknowledged */
 	unsigned asking; /* paths asked to bear witness or to settle */
+	struct loop_timer *ask_again; /* those that could not answer; NULL: no
+				       * memory for it */
+	bool ask_again_set;
 };
 
 void suspect_init(struct mpdev *dev);
@@ -90,6 +93,9 @@ void suspect_flushed(struct mpdev *dev);
 
 /* The session of `mp` is new, and its LUN the right one. */
 void suspect_new_session(struct mpath *mp);
+
+/* The path is down: it bears no witness. */
+void suspect_path_down(struct mpath *mp);
 
 /* Something has changed that it may wait for. */
 void suspect_poke(struct mpdev *dev);

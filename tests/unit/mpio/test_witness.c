@@ -283,6 +283,95 @@ Test(witness, in_doubt_nothing_is_a_hole)
 	bench_fini(&b);
 }
 
+/* A witness that cannot answer yet, and says `status` and `sense`. */
+static void setup_busy(
+	struct bench *b, bool shared, uint8_t status, uint32_t sense)
+{
+	struct mpdev_options o;
+
+	mpdev_options_init(&o);
+	o.policy = "failover";
+	o.shared = shared;
+	bench_init_with(b, 2, &o, NULL);
+	bench_up(b);
+	bench_put(b, 0, 0, 4096, 'a');
+	for (int i = 0; i < 4; i++)
+		t_nexus_script(&b->paths[1]->nexus, SCSI_TEST_UNIT_READY,
+			status, sense);
+	bench_die(b, 0);
+	bench_run(b, MS);
+	cr_assert_eq(bench_path(b, 0).state, MPATH_ACTIVE);
+}
+
+Test(witness, one_that_is_busy_is_asked_again)
+{
+	static const struct {
+		uint8_t status;
+		uint32_t sense;
+	} rows[] = {
+		{SCSI_STATUS_BUSY, 0},
+		{SCSI_STATUS_TASK_SET_FULL, 0},
+		{SCSI_STATUS_CHECK_CONDITION, 0x020401},
+		{SCSI_STATUS_CHECK_CONDITION, 0x0b0000},
+	};
+
+	for (size_t i = 0; i < 2 * sizeof rows / sizeof *rows; i++) {
+		struct bench b;
+
+		setup_busy(&b, i % 2, rows[i / 2].status, rows[i / 2].sense);
+		cr_assert_eq(bench_do(&b, BLK_FLUSH, 0, 0, 0), 0, "%zu", i);
+		cr_assert_eq(b.lun->writes, 1, "%zu", i);
+		cr_assert_not(bench_heard(&b, "cache-"));
+		bench_fini(&b);
+	}
+}
+
+/* Not longer than a silent one is waited for. */
+Test(witness, one_that_stays_busy_has_its_time)
+{
+	struct bench b;
+	struct bench_req r;
+
+	setup_busy(&b, false, SCSI_STATUS_BUSY, 0);
+	bench_submit(&b, &r, BLK_READ, 0, 0, 512);
+	for (int i = 0; i < 18; i++) {
+		b.paths[1]->nexus.nscript = 0;
+		for (int k = 0; k < 8; k++)
+			t_nexus_script(&b.paths[1]->nexus, SCSI_TEST_UNIT_READY,
+				SCSI_STATUS_BUSY, 0);
+		cr_assert_eq(r.done, 0);
+		bench_run(&b, 100 * MS);
+	}
+	bench_run(&b, 300 * MS);
+	expect_read(&r, 'a');
+	cr_assert(bench_heard(&b, "cache-replayed/-1"));
+	b.paths[1]->nexus.nscript = 0;
+	bench_fini(&b);
+}
+
+/* Nobody waits for it when it is gone, or everything is. */
+Test(witness, one_that_goes_while_it_is_busy)
+{
+	struct bench b;
+	struct bench_req r;
+
+	setup_busy(&b, false, SCSI_STATUS_BUSY, 0);
+	bench_submit(&b, &r, BLK_READ, 0, 0, 512);
+	bench_run(&b, MS);
+	cr_assert_eq(r.done, 0);
+	bench_die(&b, 1);
+	bench_run(&b, 10 * MS);
+	expect_read(&r, 'a');
+	cr_assert(bench_heard(&b, "cache-replayed/-1"));
+	bench_fini(&b);
+
+	setup_busy(&b, false, SCSI_STATUS_BUSY, 0);
+	mpdev_drain(b.dev, true);
+	bench_run(&b, MS);
+	cr_assert_eq(b.drained, 1);
+	bench_fini(&b);
+}
+
 Test(witness, a_drain_in_doubt_does_not_wait)
 {
 	struct bench b;
