@@ -423,6 +423,7 @@ static void look(void *arg)
 			check_idle(mp, now);
 	}
 	damping_look(dev, now);
+	retain_check(dev);
 	arm(dev);
 }
 

@@ -145,14 +145,36 @@ static bool is_ragged(const struct request *r)
 	       (r->blk->offset % size || r->blk->len % size);
 }
 
+/* A queue's part of what its device may keep; queues number their paths in
+ * steps of their count. */
+static size_t part_of(const struct mpdev *dev, size_t bytes)
+{
+	return bytes / (unsigned)dev->id_step;
+}
+
+/* The less the pool has left, the less each may keep: however many there are,
+ * something is left. */
+static size_t flush_at(const struct mpdev *dev)
+{
+	size_t fair = buf_pool_left(loop_pool(dev->loop)) / RETAIN_LEFT;
+
+	return part_of(dev, fair < RETAIN_FLUSH ? fair : RETAIN_FLUSH);
+}
+
+static bool is_over(const struct mpdev *dev)
+{
+	return dev->retain.bytes && dev->retain.bytes >= flush_at(dev);
+}
+
 void retain_check(struct mpdev *dev)
 {
 	struct retain *retain = &dev->retain;
 
-	if (!retain->on || (retain->bytes < RETAIN_FLUSH && !retain->holes))
+	if (!retain->on || dev->drain >= DRAIN_FLUSH ||
+		(!retain->holes && !is_over(dev)))
 		return;
 	flush_by_itself(dev);
-	if (retain->bytes >= RETAIN_MAX)
+	if (retain->bytes >= part_of(dev, RETAIN_MAX))
 		dev->gate |= GATE_CHANGES;
 }
 
@@ -180,7 +202,7 @@ void retain_change(struct mpdev *dev, struct request *r)
 	retain->bytes += weight(x);
 	if (retain->marks)
 		marks_add(retain->marks, x->start, x->end);
-	if (retain->bytes >= RETAIN_FLUSH)
+	if (is_over(dev))
 		retain_check(dev);
 }
 
@@ -212,7 +234,7 @@ void retain_flushed(struct mpdev *dev)
 			retain->covered = NULL;
 	}
 	retain->covered_holes = false;
-	if (retain->bytes < RETAIN_MAX)
+	if (retain->bytes < part_of(dev, RETAIN_MAX))
 		request_gate_open(dev, GATE_CHANGES);
 }
 

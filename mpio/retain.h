@@ -6,7 +6,9 @@
  * written again (suspect.h).
  *
  * At RETAIN_FLUSH bytes the device flushes by itself, at RETAIN_MAX new changes
- * wait for that; so what is kept is always whole, and bounded.
+ * wait for that; so what is kept is always whole, and bounded. The queues of a
+ * device have equal parts of both. As the buffers are those that all requests
+ * of all devices come out of, it flushes the sooner the less of them is left.
  */
 #ifndef MPIO_RETAIN_H
 #define MPIO_RETAIN_H
@@ -18,6 +20,7 @@
 
 #define RETAIN_FLUSH (16u << 20)
 #define RETAIN_MAX   (32u << 20)
+#define RETAIN_LEFT  16 /* at this part of what all pools have left, too */
 
 struct buf;
 struct marks;
@@ -55,7 +58,7 @@ void retain_configure(struct mpdev *dev);
 /* A change has succeeded: takes over its data. */
 void retain_change(struct mpdev *dev, struct request *r);
 
-/* Flushes when enough has come together. */
+/* Flushes when enough has come together, or memory has become short. */
 void retain_check(struct mpdev *dev);
 
 /* A flush of everything begins; it has succeeded, or failed. */

@@ -65,6 +65,13 @@ size_t buf_pool_kept(const struct buf_pool *pool)
 	return pool->kept;
 }
 
+size_t buf_pool_left(const struct buf_pool *pool)
+{
+	int64_t left = share_left(&pool->all) + (int64_t)pool->kept;
+
+	return left > 0 ? (size_t)left : 0;
+}
+
 size_t buf_pool_held(const struct buf_pool *pool)
 {
 	return (size_t)pool->held.used;

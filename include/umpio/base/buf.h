@@ -47,6 +47,11 @@ void buf_pool_free(struct buf_pool *pool);
 size_t buf_pool_used(const struct buf_pool *pool);
 size_t buf_pool_kept(const struct buf_pool *pool);
 
+/* Bytes that could still be had, by all pools together, were all to ask at once
+ * (and of this one's free buffers): a guess, for those who could give some up.
+ */
+size_t buf_pool_left(const struct buf_pool *pool);
+
 /* What requests that devices have may hold of it, for those who take requests
  * in: bytes counted here, by whoever takes a request and until it is done.
  * buf_pool_can_hold() tells whether so many more are within the bound; to hold
