@@ -266,17 +266,28 @@ static bool is_awaited(const struct fence *f)
 	return false;
 }
 
-/* The last path stays, as time ends the wait, too: unless it never does. */
+/* The only session that can say that nothing was lost: where it could not be
+ * written again, its end would be taken for a loss. */
+static bool is_needed_as_witness(const struct mpdev *dev)
+{
+	return dev->options.shared && !retain_is_empty(&dev->retain);
+}
+
+/* One at a time. The last path stays, as time ends the wait, too: unless it
+ * never does. */
 static bool can_be_spared(const struct mpath *mp)
 {
+	const struct mpdev *dev = mp->dev;
 	const struct mpath *other;
+	bool last = true;
 
-	if (mp->dev->options.ghost_guard == MPIO_FOREVER)
-		return true;
-	TAILQ_FOREACH (other, &mp->dev->paths, link)
-		if (other != mp && mpath_is_usable(other))
-			return true;
-	return false;
+	TAILQ_FOREACH (other, &dev->paths, link) {
+		if (other != mp && other->phase == PHASE_STOPPING)
+			return false;
+		last &= other == mp || !mpath_is_usable(other);
+	}
+	return !last || (dev->options.ghost_guard == MPIO_FOREVER &&
+				!is_needed_as_witness(dev));
 }
 
 /* In order: what is under way over the path ends, and leaves nothing behind. */
@@ -284,7 +295,8 @@ static void leave(struct fence *f)
 {
 	struct mpath *mp = f->path;
 
-	if (!mpath_is_active(mp) || !can_be_spared(mp) || !is_awaited(f))
+	if (!mpath_is_active(mp) || suspect_holds_flushes(&mp->dev->suspect) ||
+		!can_be_spared(mp) || !is_awaited(f))
 		return;
 	f->leave = false;
 	log_info("%s: path %d: logging in anew, to make sure of writes of "

@@ -30,11 +30,10 @@ int flush_verdict(struct mpdev *dev, const struct blk_req *blk)
 {
 	uint64_t *told = blk->losses ? blk->losses : &dev->flush.told;
 
-	if (*told == dev->blk.losses)
+	/* Losses are for others to hear of. */
+	if (blk == &dev->flush.own || *told == dev->blk.losses)
 		return 0;
-	*told = dev->blk.losses;
-	if (blk != &dev->flush.own)
-		dev->flush.told = dev->blk.losses;
+	*told = dev->flush.told = dev->blk.losses;
 	return -EIO;
 }
 
@@ -190,14 +189,11 @@ void flush_by_itself(struct mpdev *dev)
 	if (flush->own_busy)
 		return;
 	flush->own_busy = true;
-	/* It counts as told of losses: they are for others. */
 	flush->own = (struct blk_req){
 		.op = BLK_FLUSH,
-		.losses = &flush->own_losses,
 		.done = own_done,
 		.arg = dev,
 	};
-	flush->own_losses = dev->blk.losses;
 	dev->pending++;
 	dev->inside = true;
 	flush_add(dev, &flush->own);

@@ -23,7 +23,6 @@ struct flush {
 	uint64_t written, covered, clean; /* writes ended; of them flushed */
 	struct blk_req own;
 	bool own_busy;
-	uint64_t own_losses;
 };
 
 void flush_init(struct flush *flush);

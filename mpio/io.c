@@ -328,8 +328,6 @@ static void heed(struct io *io, struct mpath *mp, const struct retry_verdict *v)
 		mpath_doubt(mp);
 	if (v->path_bad)
 		mpath_bad(mp, v->what);
-	if (v->unflushed && !io->dev->hurry)
-		suspect_flush_failed(io->dev, v->what);
 	io_heed(mp, v->flags, v->what);
 }
 
@@ -394,6 +392,11 @@ static void judge(struct io *io, struct mpath *mp)
 		damping_fault(mp, "a command was lost");
 	}
 	v = retry_judge(io->kind, r, &io->history, loop_now(dev->loop));
+	/* A target that could not write its cache to the medium says so once,
+	 * and may have thrown away what it could not write: the same command
+	 * again, which has nothing left to do, would succeed. */
+	if (v.unflushed && suspect_flush_failed(dev, v.what))
+		v.action = RETRY_FAIL;
 	heed(io, mp, &v);
 	if (v.action == RETRY_COMPLETE) {
 		complete(io, mp, loop_now(dev->loop));

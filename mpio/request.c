@@ -284,13 +284,27 @@ static struct request *io_over(struct io *io)
 	return r;
 }
 
+/* The flush in the end of a durable change. True: it has failed, but all is
+ * written again, and so is this change. */
+static bool sync_done(const struct io *io, const struct request *r, int err)
+{
+	struct mpdev *dev = r->dev;
+
+	if (err == -EOPNOTSUPP)
+		cache_refused(dev, io->cmd.cdb);
+	else if (!err && r->epoch == dev->suspect.epoch)
+		suspect_flushed(dev);
+	return err && r->epoch != dev->suspect.epoch && mpdev_has_path(dev) &&
+	       !dev->hurry && !r->replay;
+}
+
 static void io_done(struct io *io, int err)
 {
-	struct request *r;
+	struct request *r = io->owner;
 
-	if (err == -EOPNOTSUPP && io->kind == IO_SYNC)
-		cache_refused(io->dev, io->cmd.cdb);
-	r = io_over(io);
+	if (io->kind == IO_SYNC && sync_done(io, r, err))
+		err = 0;
+	io_over(io);
 	r->inflight--;
 	if (err == -EOPNOTSUPP)
 		r->unsupported = true;

@@ -95,17 +95,6 @@ static struct retry_verdict judge_answer(
 	return v;
 }
 
-/* A target that could not write its cache to the medium says so once, and may
- * have thrown away what it could not write: the same command again, which has
- * nothing left to do, would succeed. */
-static void judge_sync(struct retry_verdict *v)
-{
-	if (v->action == RETRY_COMPLETE || v->flags & DISPOSITION_NOT_DONE)
-		return;
-	v->action = RETRY_FAIL;
-	v->unflushed = true;
-}
-
 /* Reads and writes must move all of their data (RFC 7143 11.4.5): an answer
  * that says otherwise is not believed. */
 static struct retry_verdict judge_short(struct retry_history *h, uint64_t now)
@@ -159,8 +148,8 @@ struct retry_verdict retry_judge(enum io_kind kind,
 	if (result->outcome != PATH_DONE)
 		return judge_transport(result, history, now);
 	v = judge_answer(result, history, now);
-	if (kind == IO_SYNC)
-		judge_sync(&v);
+	v.unflushed = kind == IO_SYNC && v.action != RETRY_COMPLETE &&
+		      !(v.flags & DISPOSITION_NOT_DONE);
 	if (v.action == RETRY_COMPLETE && moves_all &&
 		(result->residual || result->overflow))
 		return judge_short(history, now);

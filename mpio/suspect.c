@@ -340,6 +340,7 @@ static void end(struct mpdev *dev)
 	s->proven = s->clock;
 	request_gate_open(dev, GATE_ALL);
 	flush_kick(dev);
+	fence_poke(dev);
 }
 
 static void lose(struct mpdev *dev, const char *why)
@@ -367,12 +368,17 @@ static bool is_unflushed(const struct mpdev *dev)
 			      : flush_is_needed(dev);
 }
 
-void suspect_flush_failed(struct mpdev *dev, const char *what)
+bool suspect_flush_failed(struct mpdev *dev, const char *what)
 {
 	struct suspect *s = &dev->suspect;
-	bool repeat = ++s->failures <= FLUSH_FAILURES && at_risk(dev);
 	char text[100];
+	bool repeat;
 
+	if (s->step == SUSPECT_CALM && !at_risk(dev) && !is_unflushed(dev))
+		return false;
+	if (dev->hurry || (s->step != SUSPECT_CALM && s->step != SUSPECT_SYNC))
+		return true;
+	repeat = ++s->failures <= FLUSH_FAILURES && at_risk(dev);
 	snprintf(text, sizeof text, "a flush failed: %s", what);
 	if (s->step == SUSPECT_SYNC) {
 		s->again |= repeat;
@@ -382,6 +388,7 @@ void suspect_flush_failed(struct mpdev *dev, const char *what)
 		lose(dev, text);
 		retain_drop(dev);
 	}
+	return true;
 }
 
 void suspect_flushed(struct mpdev *dev)
@@ -564,6 +571,7 @@ static void go_on(struct mpdev *dev)
 	request_gate_open(dev, GATE_SYNC);
 	request_decide(dev);
 	flush_kick(dev);
+	fence_poke(dev);
 }
 
 static void step(void *arg)

@@ -85,8 +85,8 @@ void suspect_reset(struct mpdev *dev, const char *what);
 void suspect_heed(struct mpath *mp, unsigned flags, const char *what);
 
 /* SYNCHRONIZE CACHE was answered with an error, `what`, after which the cache
- * may have lost what it was to write. */
-void suspect_flush_failed(struct mpdev *dev, const char *what);
+ * may have lost what it was to write. False: there was nothing to write. */
+bool suspect_flush_failed(struct mpdev *dev, const char *what);
 
 /* A flush has succeeded. */
 void suspect_flushed(struct mpdev *dev);

@@ -87,6 +87,15 @@ void tmf_abort(struct session *s, struct task *t, int err)
 	tmf_next(s);
 }
 
+/* The target has never had it: its CmdSN has to arrive yet, or all that follow
+ * are stuck behind it (RFC 7143 4.2.2.1). What it expects next it has not had,
+ * although it was sent. */
+static bool is_to_come(const struct session *s, const struct task *t)
+{
+	return retry_is_due(s, t) &&
+	       (!t->conn || !t->sent || t->cmd_sn == s->window.exp_cmd_sn);
+}
+
 /* FastAbort: R2Ts of the tasks that it ends are not served any more. A command
  * that has not left has none, and may outlive the reset. */
 static void hush(struct conn *c)
@@ -94,7 +103,7 @@ static void hush(struct conn *c)
 	struct task *t;
 
 	TAILQ_FOREACH (t, &c->session->active, link) {
-		if (t->conn != c || t->ending || !t->sent)
+		if (t->conn != c || t->ending || is_to_come(c->session, t))
 			continue;
 		(void)task_out_cancel(t);
 		t->hushed = true;
@@ -177,13 +186,6 @@ static void task_aborted(struct session *s)
 
 	if (t && !t->ending)
 		session_task_end(s, t, PATH_UNKNOWN, t->abort_err);
-}
-
-/* The target has never had it: its CmdSN has to arrive yet, or all that follow
- * are stuck behind it (RFC 7143 4.2.2.1). */
-static bool is_to_come(const struct session *s, const struct task *t)
-{
-	return retry_is_due(s, t) && (!t->conn || !t->sent);
 }
 
 /* It stays after the reset: true. If it was given up, ABORT TASK is asked for

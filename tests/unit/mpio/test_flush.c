@@ -361,9 +361,51 @@ Test(flush, a_durable_write_whose_flush_fails)
 	bench_write(&b, &r, BLK_FUA, 8192, 4096, 'f');
 	bench_run(&b, S);
 	bench_req_fini(&r);
-	cr_assert_eq(r.err, -EIO);
+	cr_assert_eq(r.err, 0);
 	cr_assert(bench_heard(&b, "cache-replayed/-1"));
-	cr_assert_eq(bench_do(&b, BLK_FLUSH, 0, 0, 0), 0);
 	cr_assert(t_lun_is_clean(b.lun));
+	bench_fini(&b);
+}
+
+/* One loss, however many durable writes hear of it. */
+Test(flush, many_durable_writes_whose_flush_fails)
+{
+	struct t_lun_options o = bench_lun();
+	struct bench_req r[6];
+	struct bench b;
+
+	o.dpofua = false;
+	bench_init(&b, 1, "failover", &o);
+	bench_up(&b);
+	bench_put(&b, 0, 0, 4096, 'a');
+	fail_syncs(&b, 6, 0x020800);
+	for (unsigned i = 0; i < 6; i++)
+		bench_write(&b, &r[i], BLK_FUA, 8192 * (i + 1), 4096, 'f');
+	bench_run(&b, S);
+	for (unsigned i = 0; i < 6; i++) {
+		bench_req_fini(&r[i]);
+		cr_assert_eq(r[i].err, 0, "%u", i);
+	}
+	cr_assert_not(bench_heard(&b, "cache-lost/-1"));
+	cr_assert(t_lun_is_clean(b.lun));
+	bench_fini(&b);
+}
+
+/* Nothing can be lost of what is on the medium. */
+Test(flush, a_failure_with_nothing_to_write_is_only_repeated)
+{
+	struct bench_req r;
+	struct bench b;
+
+	bench_init(&b, 1, "failover", NULL);
+	bench_up(&b);
+	bench_put(&b, 0, 0, 4096, 'a');
+	cr_assert_eq(bench_do(&b, BLK_FLUSH, 0, 0, 0), 0);
+	fail_syncs(&b, 1, 0x020800);
+	bench_submit(&b, &r, BLK_FLUSH, 0, 0, 0);
+	bench_run(&b, 5 * S);
+	bench_req_fini(&r);
+	cr_assert_eq(r.err, 0);
+	cr_assert_not(bench_heard(&b, "cache-"));
 	bench_fini(&b);
 }
