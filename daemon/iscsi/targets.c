@@ -16,7 +16,7 @@ static void *grown(void *array, unsigned n, size_t size)
 	return reallocarray(array, n ? n * 2 : 1, size);
 }
 
-/* The target of that name; NULL, and in *at where it belongs in `by_name`. */
+/* The target of that name, or NULL; in *at where it belongs in `by_name`. */
 static struct iscsi_target *search(
 	const struct targets *all, const char *name, unsigned *at)
 {
@@ -28,8 +28,10 @@ static struct iscsi_target *search(
 		middle = (low + high) / 2;
 		t = &all->list.targets[all->by_name[middle]];
 		order = iscsi_name_compare(name, t->name);
-		if (order == 0)
+		if (order == 0) {
+			*at = middle;
 			return t;
+		}
 		if (order < 0)
 			high = middle;
 		else
