@@ -33,7 +33,8 @@ requires_root
 
 # Each fault is two functions of a controller, a or b: make_… and mend_…, and a
 # row of this list: NAME, how long it lasts in tenths of a second, from and to,
-# and the longest wait in ms that is allowed.
+# and the longest wait in ms that is allowed. A path that loses a fifth of its
+# packets lives; a command that TCP is long in sending again has 5 s to itself.
 LIST="
 	reset    1 5   250
 	drop     1 5   250
@@ -44,7 +45,7 @@ LIST="
 	mute     1 40  3000
 	stop     1 40  3000
 	link     1 40  3000
-	lossy    5 20  3000
+	lossy    5 20  5500
 	both     1 20  6500
 "
 address_of() { [ "$1" = a ] && echo $A || echo $B; }
@@ -74,6 +75,11 @@ make_both() { silence $A && refuse_all $B; }
 mend_both() { heal; }
 
 # TCP may still wait to send again what was dropped: that is this fault's doing.
+resending() { # COMMAND…: in the network namespace that it enters
+	"$@" ss -Htno state established '( dport = :3260 or sport = :3260 )' |
+		grep -q 'timer:(on,[^,]*,[1-9]'
+}
+all_sent() { ! resending env && ! resending there; }
 counts() { json '.devices[0].paths[] | .reads + .writes' status; }
 both_flow() {
 	local now
@@ -107,6 +113,7 @@ while [ $done -lt "$FAULTS" ] && [ $SECONDS -lt $end ]; do
 	back 60
 	mapfile -t before < <(counts)
 	eventually 20 both_flow || fail "a path is back and carries nothing"
+	eventually 20 all_sent || fail "TCP does not get over $name"
 	over
 	done=$((done + 1))
 	sleep 0.$((RANDOM % 5))
