@@ -46,17 +46,8 @@ static bool one_can_carry_on(const struct mpdev *dev)
 
 static void try_sooner(struct mpath *mp)
 {
-	uint64_t now = loop_now(mp->dev->loop);
-	uint64_t at = mp->started_at + TRY_EVERY;
-
-	if (mp->phase != PHASE_BACKOFF || !mp->health.unlinked)
-		return;
-	if (at < mp->slow_until)
-		at = mp->slow_until;
-	if (at >= mp->start_at)
-		return;
-	mp->start_at = at;
-	loop_timer_set(mp->timer, at > now ? at - now : 0);
+	if (mp->health.unlinked)
+		backoff_advance(mp, mp->backoff.started_at + TRY_EVERY);
 }
 
 void mpdev_links_changed(struct mpdev *dev)

@@ -15,17 +15,11 @@
 #include <umpio/path.h>
 #include <umpio/scsi/disposition.h>
 
-#define BACKOFF_FIRST    (100 * NS_PER_MS)
-#define BACKOFF_MAX      (5 * NS_PER_S)
-#define BACKOFF_MAX_LAST (1 * NS_PER_S) /* while no path is active */
-/* Also for what was refused while the device never had a path: a target that
- * counts wrong passwords must not be asked more often. */
-#define BACKOFF_SLOW     (30 * NS_PER_S)
 /* A path that was active twice within this time goes on with its back-off. */
-#define STABLE           (5 * NS_PER_S)
-#define DOUBT            (10 * NS_PER_MS) /* see mpath_doubt() */
-#define STOP_GRACE       (5 * NS_PER_S)   /* of an orderly stop */
-#define FENCING_TIME     (5 * NS_PER_S)
+#define STABLE       (5 * NS_PER_S)
+#define DOUBT        (10 * NS_PER_MS) /* see mpath_doubt() */
+#define STOP_GRACE   (5 * NS_PER_S)   /* of an orderly stop */
+#define FENCING_TIME (5 * NS_PER_S)
 
 static const char *const phase_names[] = {
 #define X(id) #id,
@@ -77,8 +71,7 @@ static void act_start(struct mpath *mp)
 		return;
 	}
 	loop_timer_stop(mp->timer);
-	mp->attempts++;
-	mp->started_at = now(mp);
+	backoff_attempt(mp);
 	mp->pr.key = 0;
 	mp->pr.wanted = false;
 	mp->phase = PHASE_CONNECTING;
@@ -115,12 +108,12 @@ static void act_activate(struct mpath *mp)
 	if (news)
 		groups_joined(mp);
 	if (!mp->was_active || now(mp) - mp->active_at >= STABLE)
-		mp->attempts = 0;
+		mp->backoff.attempts = 0;
 	mp->was_active = true;
 	mp->refused = mp->hopeless = mp->counted = mp->dying = false;
 	mp->reason[0] = '\0';
 	mp->active_at = now(mp);
-	mp->slow_until = 0;
+	mp->backoff.slow_until = 0;
 	mp->told[0] = '\0';
 	load_reset(&mp->load, now(mp));
 	health_begin(mp);
@@ -140,7 +133,7 @@ static void refuse(struct mpath *mp, int err, const char *reason)
 	set_reason(mp, "%s", reason);
 	mp->hopeless = err != -EAGAIN;
 	if (mp->hopeless)
-		mp->slow_until = now(mp) + BACKOFF_SLOW;
+		backoff_wait(mp, PATH_RETRY_SLOW, 0);
 	mpath_input(mp, INPUT_REFUSED);
 }
 
@@ -243,82 +236,39 @@ static void act_leave(struct mpath *mp)
 	mpdev_update(mp->dev);
 }
 
-/* Full jitter: up to 0.1 s, doubling; at once the first time. */
-static uint64_t backoff(struct mpath *mp)
-{
-	uint64_t max = mpdev_has_path(mp->dev) ? BACKOFF_MAX : BACKOFF_MAX_LAST;
-	uint64_t delay = BACKOFF_FIRST, random;
-	unsigned n = mp->attempts;
-
-	if (n == 0)
-		return 0;
-	while (--n && delay < max)
-		delay *= 2;
-	if (delay > max)
-		delay = max;
-	loop_random(mp->dev->loop, &random, sizeof random);
-	return random % (delay + 1);
-}
-
-/* Passwords may be locked out by too many tries; a target that is not there may
- * be starting up. */
-static const uint64_t rest_after[] = {
-	[PATH_RETRY] = 0,
-	[PATH_RETRY_SLOW] = BACKOFF_SLOW,
-	[PATH_FATAL] = BACKOFF_MAX,
-};
-
 /* Takes up why the path is down; what was noted when it was stopped, or did not
  * come up before, goes before what it says itself. */
 static void note_down(struct mpath *mp, const struct path_down *why)
 {
-	uint64_t wait = why->wait;
+	enum path_cure cure = PATH_RETRY;
 
 	if (!(QUIET & 1u << mp->phase)) {
 		if (why->reason[0] || !mp->reason[0])
 			set_reason(mp, "%s",
 				why->reason[0] ? why->reason : "it went down");
 		mp->hopeless = why->cure != PATH_RETRY;
-		if (wait < rest_after[why->cure])
-			wait = rest_after[why->cure];
+		cure = why->cure;
 		if (mp->phase != PHASE_LEAVING)
 			tell_failure(mp, EVENT_PATH_FAILED);
 	}
-	if (mp->slow_until < now(mp) + wait)
-		mp->slow_until = now(mp) + wait;
-}
-
-/* With no other path the delay runs from the last attempt's beginning: one that
- * has waited long enough for an answer goes on at once. */
-static void rest(struct mpath *mp)
-{
-	uint64_t delay = backoff(mp), tried = now(mp) - mp->started_at;
-
-	if (!mpdev_has_path(mp->dev))
-		delay = delay > tried ? delay - tried : 0;
-	if (mp->slow_until > now(mp) + delay)
-		delay = mp->slow_until - now(mp);
-	mp->start_at = now(mp) + delay;
-	loop_timer_set(mp->timer, delay);
+	backoff_wait(mp, cure, why->wait);
 }
 
 void mpath_sooner(struct mpath *mp)
 {
 	if (mp->phase == PHASE_FENCING)
 		loop_timer_set(mp->timer, 0);
-	if (mp->phase == PHASE_BACKOFF &&
-		mp->start_at > now(mp) + BACKOFF_MAX_LAST)
-		rest(mp);
+	if (mp->phase == PHASE_BACKOFF)
+		backoff_hurry(mp);
 }
 
 void mpath_pardon(struct mpath *mp)
 {
 	if (!mp->refused)
 		return;
-	mp->attempts = 0;
-	mp->slow_until = 0;
+	backoff_reset(mp);
 	if (mp->phase == PHASE_BACKOFF)
-		rest(mp);
+		backoff_rest(mp);
 }
 
 static void switch_off(struct mpath *mp)
@@ -345,7 +295,7 @@ static void act_down(struct mpath *mp)
 	}
 	mp->phase = PHASE_BACKOFF;
 	mpdev_recount(mp->dev);
-	rest(mp);
+	backoff_rest(mp);
 	mpdev_update(mp->dev);
 }
 

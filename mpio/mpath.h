@@ -6,6 +6,7 @@
 #ifndef MPIO_MPATH_H
 #define MPIO_MPATH_H
 
+#include "backoff.h"
 #include "damping.h"
 #include "health.h"
 #include "load.h"
@@ -73,13 +74,10 @@ struct mpath {
 	bool cut;      /* stopped at once */
 	bool shut_out; /* its own portals did not answer the last time */
 	bool was_active;
-	unsigned attempts;   /* to connect since it was last active */
-	uint64_t start_at;   /* loop_now() of the next one, in BACKOFF */
-	uint64_t slow_until; /* loop_now() before which it is not started */
-	uint64_t started_at; /* loop_now() of the last attempt */
-	uint64_t active_at;  /* loop_now() of the last time it became so */
-	char reason[160];    /* why it is not active; empty: never failed */
-	char told[160];      /* the last reason in an event, while not active */
+	struct backoff backoff;
+	uint64_t active_at; /* loop_now() of the last time it became so */
+	char reason[160];   /* why it is not active; empty: never failed */
+	char told[160];     /* the last reason in an event, while not active */
 	struct loop_timer *timer;
 	struct loop_task reap, moved_task;
 	struct lun_probe *probe; /* in PROBING; in ACTIVE recheck.c's */

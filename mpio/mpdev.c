@@ -283,8 +283,7 @@ int mpdev_enable_path(struct mpdev *dev, int id)
 		return 0;
 	}
 	mp->disabled = false;
-	mp->attempts = 0;
-	mp->slow_until = 0;
+	backoff_reset(mp);
 	notice_event(dev, id, EVENT_PATH_ENABLED, "given back by command");
 	if (mp->phase == PHASE_OFF && dev->drain < DRAIN_PATHS)
 		mpath_input(mp, INPUT_START);

@@ -13,6 +13,10 @@
 #include <umpio/stream.h>
 #include <unistd.h>
 
+#ifndef TCP_RTO_MAX_MS
+#define TCP_RTO_MAX_MS 44 /* newer than the headers of Debian 12 */
+#endif
+
 struct stream_connect {
 	struct loop *loop;
 	stream_connect_fn *done;
@@ -79,6 +83,8 @@ static int set_options(
 	if (err == 0 && o->user_timeout_ms)
 		err = set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
 			(int)o->user_timeout_ms);
+	if (err == 0 && o->resend_ms)
+		set_int(fd, IPPROTO_TCP, TCP_RTO_MAX_MS, (int)o->resend_ms);
 	return err;
 }
 

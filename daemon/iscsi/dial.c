@@ -15,6 +15,9 @@
 /* TCP's own judgement comes last: it would also end a connection whose target
  * lives and does not read for a while. */
 #define TCP_GIVES_UP 20000 /* ms */
+/* A network that is back after a second or two is to be used before the path
+ * has been silent for too long. */
+#define TCP_RESENDS  1000 /* ms */
 
 struct dial {
 	struct loop *loop;
@@ -82,7 +85,8 @@ static void try_address(struct dial *d)
 {
 	const struct stream_options options = {.interface = d->plan.interface,
 		.nodelay = true,
-		.user_timeout_ms = TCP_GIVES_UP};
+		.user_timeout_ms = TCP_GIVES_UP,
+		.resend_ms = TCP_RESENDS};
 
 	if (d->at == d->naddrs) {
 		next_portal(d);

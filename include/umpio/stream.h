@@ -92,6 +92,10 @@ struct stream_options {
 	const char *interface;    /* source address or device name; NULL: any */
 	bool nodelay;             /* TCP_NODELAY */
 	unsigned user_timeout_ms; /* TCP_USER_TIMEOUT; 0: the system's */
+	/* The longest pause between two times that TCP sends something again
+	 * (TCP_RTO_MAX_MS, 1000 and more), where the kernel can be told, as
+	 * Linux 6.15 can; 0: the system's. */
+	unsigned resend_ms;
 };
 
 /* Connecting: `done` is called once, later, with a stream that the callee then

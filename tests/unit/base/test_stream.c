@@ -119,8 +119,8 @@ static int option_of(int fd, int level, int name)
 	return value;
 }
 
-/* The descriptor of the accepted end: bound as the listener, not listening. */
-static int accepted_fd(const struct addr *at)
+/* The descriptor of a connection that is bound to `at`: it does not listen. */
+static int socket_at(const struct addr *at)
 {
 	for (int fd = 3; fd < 256; fd++) {
 		struct addr a = {.len = sizeof a.ss};
@@ -131,7 +131,7 @@ static int accepted_fd(const struct addr *at)
 			!option_of(fd, SOL_SOCKET, SO_ACCEPTCONN))
 			return fd;
 	}
-	cr_assert(false, "no accepted socket");
+	cr_assert(false, "no such socket");
 	return -1;
 }
 
@@ -139,7 +139,7 @@ Test(stream, accepted_sockets_are_watched)
 {
 	struct addr at = loopback("127.0.0.1");
 	struct stream_listener *l = meet(&at, &(struct stream_options){0});
-	int fd = accepted_fd(stream_listener_addr(l));
+	int fd = socket_at(stream_listener_addr(l));
 
 	cr_assert(option_of(fd, SOL_SOCKET, SO_KEEPALIVE));
 	cr_assert_eq(option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE), 30);
@@ -147,6 +147,22 @@ Test(stream, accepted_sockets_are_watched)
 	cr_assert_eq(option_of(fd, IPPROTO_TCP, TCP_KEEPCNT), 3);
 	cr_assert_eq(option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 60000);
 	cr_assert(option_of(fd, IPPROTO_TCP, TCP_NODELAY));
+	stream_listener_free(l);
+}
+
+#define RTO_MAX_MS 44 /* TCP_RTO_MAX_MS, newer than some headers */
+
+Test(stream, pauses_before_sending_again_are_bounded)
+{
+	struct stream_options o = {.resend_ms = 1500};
+	struct addr at = loopback("127.0.0.1");
+	struct stream_listener *l = meet(&at, &o);
+	int fd = socket_at(&client->local), value = 0;
+	socklen_t len = sizeof value;
+
+	if (getsockopt(fd, IPPROTO_TCP, RTO_MAX_MS, &value, &len) < 0)
+		cr_skip_test("this kernel knows no TCP_RTO_MAX_MS");
+	cr_assert_eq(value, 1500);
 	stream_listener_free(l);
 }
 

@@ -114,6 +114,30 @@ Test(fence, what_does_not_overlap_and_what_reads_goes_on)
 	bench_fini(&b);
 }
 
+/* Newer writes wait for its login: no long rest between two of them, until the
+ * guard has ended the waiting. */
+Test(fence, a_path_that_owes_is_tried_each_second)
+{
+	struct path_down why = {.cure = PATH_RETRY, .reason = "refused"};
+	struct t_path *tp;
+	struct bench b;
+	unsigned i = 2;
+
+	setup(&b, 2);
+	tp = b.paths[0];
+	tp->refusal = &why;
+	leave_ghosts(&b, 1);
+	t_path_continue(tp);
+	bench_run(&b, 14 * S);
+	for (; i < tp->starts; i++)
+		cr_assert_leq(tp->started_at[i] - tp->started_at[i - 1], S);
+	cr_assert_geq(i, 14);
+	bench_run(&b, 100 * S);
+	cr_assert(bench_heard(&b, "fence-expired/0"));
+	cr_assert_leq(tp->starts - i, 70);
+	bench_fini(&b);
+}
+
 Test(fence, the_guard_ends_the_wait_and_says_so)
 {
 	struct bench b;
