@@ -68,6 +68,7 @@ struct io *io_new(struct mpdev *dev, enum io_kind kind)
 	io->cmd.direction = PATH_NO_DATA;
 	io->cmd.len = 0;
 	io->cmd.data = NULL;
+	io->cmd.buf = NULL;
 	io->cmd.done = answered;
 	io->cmd.arg = io;
 	io->promise.settled = settled;

@@ -14,6 +14,7 @@ static int phase_read(struct request *r, struct extent *x)
 		.chunk = r->dev->split.transfer,
 		.kind = IO_READ,
 		.data = r->blk->data,
+		.buf = r->blk->buf,
 	};
 	return 1;
 }

@@ -254,6 +254,10 @@ static void build_data(struct io *io, const struct request *r, uint32_t n)
 		io->cmd.data =
 			x->data + (x->repeat ? 0 : r->at - x->lba) * size;
 		io->cmd.len = n * size;
+	} else if (x->buf) {
+		io->cmd.buf = x->buf;
+		io->cmd.buf_at = (r->at - x->lba) * size;
+		io->cmd.len = n * size;
 	} else {
 		return;
 	}
@@ -427,6 +431,8 @@ static void plain_send(struct request *r)
 		cdb_write(io->cmd.cdb, r->lba, blocks, 0);
 	io->cmd.direction = reads ? PATH_DATA_IN : PATH_DATA_OUT;
 	io->cmd.data = blk->data;
+	io->cmd.buf = reads ? blk->buf : NULL;
+	io->cmd.buf_at = 0;
 	io->cmd.len = blk->len;
 	io_submit(io);
 }

@@ -28,10 +28,11 @@ struct request;
 struct extent {
 	uint64_t lba, end;
 	uint32_t chunk;
-	uint8_t kind;  /* enum io_kind */
-	uint8_t flags; /* of the CDB */
-	bool repeat;   /* every command has the same data */
-	uint8_t *data; /* NULL: the command has none, or its own */
+	uint8_t kind;    /* enum io_kind */
+	uint8_t flags;   /* of the CDB */
+	bool repeat;     /* every command has the same data */
+	uint8_t *data;   /* NULL: the command has none, its own, or buf */
+	struct buf *buf; /* what a read reads into, from its beginning on */
 };
 
 /* Says what the phase does: 1 and an extent, 0 for nothing, or -errno. It is

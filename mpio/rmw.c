@@ -52,7 +52,7 @@ static int one_block(
 
 static int read_all(struct request *r, struct extent *x)
 {
-	if (bounce(r, r->end - r->lba))
+	if (bounce(r, r->end - r->lba) || !blk_data(r->blk))
 		return -ENOMEM;
 	*x = (struct extent){
 		.lba = r->lba,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The pool: one free list a class, last in first out, so that the next buffer
- * is the one whose pages are warm. A free buffer keeps its header. */
+ * is the one whose pages are warm. A free buffer keeps its header; one that
+ * gave its memory to a bare one leaves it for the next of those. */
 #include <assert.h>
 #include <stdlib.h>
 #include <umpio/base/buf.h>
@@ -16,6 +17,7 @@ struct buf_pool {
 	size_t used, kept;
 	uint64_t gets;
 	struct buf *free[CLASSES];
+	struct buf *headers; /* without memory */
 };
 
 static size_t class_size(unsigned class)
@@ -98,14 +100,38 @@ uint64_t buf_pool_gets(const struct buf_pool *pool)
 	return pool->gets;
 }
 
+static struct buf *header_get(struct buf_pool *pool, unsigned class)
+{
+	struct buf *b = pool->headers;
+
+	if (b)
+		pool->headers = b->next;
+	else if (!(b = malloc(sizeof *b)))
+		return NULL;
+	*b = (struct buf){
+		.size = class_size(class), .class = class, .pool = pool};
+	return b;
+}
+
+static void header_put(struct buf *b)
+{
+	b->next = b->pool->headers;
+	b->pool->headers = b;
+}
+
+static uint8_t *memory_new(size_t size)
+{
+	return size >= PAGE ? aligned_alloc(PAGE, size) : malloc(size);
+}
+
 static void destroy(struct buf *b)
 {
 	share_give(&b->pool->all, b->size);
 	free(b->data);
-	free(b);
+	header_put(b);
 }
 
-static struct buf *create(struct buf_pool *pool, unsigned class)
+static struct buf *create(struct buf_pool *pool, unsigned class, bool bare)
 {
 	size_t size = class_size(class);
 	struct buf *b;
@@ -114,13 +140,11 @@ static struct buf *create(struct buf_pool *pool, unsigned class)
 		buf_pool_trim(pool);
 	if (!share_has(&pool->all, size))
 		return NULL;
-	b = malloc(sizeof *b);
+	b = header_get(pool, class);
 	if (!b)
 		return NULL;
-	*b = (struct buf){.size = size, .class = class, .pool = pool};
-	b->data = size >= PAGE ? aligned_alloc(PAGE, size) : malloc(size);
-	if (!b->data) {
-		free(b);
+	if (!bare && !(b->data = memory_new(size))) {
+		header_put(b);
 		return NULL;
 	}
 	share_take(&pool->all, size);
@@ -146,20 +170,24 @@ void buf_pool_trim(struct buf_pool *pool)
 	for (unsigned class = 0; class < CLASSES; class ++)
 		while ((b = pop(pool, class)))
 			destroy(b);
+	while ((b = pool->headers)) {
+		pool->headers = b->next;
+		free(b);
+	}
 	share_trim(&pool->all);
 	share_trim(&pool->held);
 }
 
-struct buf *buf_get(struct buf_pool *pool, size_t size)
+static struct buf *get(struct buf_pool *pool, size_t size, bool bare)
 {
 	unsigned class = class_of(size);
 	struct buf *b;
 
 	if (class == CLASSES)
 		return NULL;
-	b = pop(pool, class);
+	b = bare ? NULL : pop(pool, class);
 	if (!b)
-		b = create(pool, class);
+		b = create(pool, class, bare);
 	if (!b)
 		return NULL;
 	b->refs = 1;
@@ -167,6 +195,33 @@ struct buf *buf_get(struct buf_pool *pool, size_t size)
 	pool->used += b->size;
 	pool->gets++;
 	return b;
+}
+
+struct buf *buf_get(struct buf_pool *pool, size_t size)
+{
+	return get(pool, size, false);
+}
+
+struct buf *buf_get_bare(struct buf_pool *pool, size_t size)
+{
+	return get(pool, size, size >= BUF_BARE_MIN);
+}
+
+uint8_t *buf_memory(struct buf *b)
+{
+	struct buf *giver;
+
+	if (b->data)
+		return b->data;
+	giver = pop(b->pool, b->class);
+	if (!giver) {
+		b->data = memory_new(b->size);
+		return b->data;
+	}
+	b->data = giver->data;
+	giver->data = NULL;
+	destroy(giver);
+	return b->data;
 }
 
 struct buf *buf_ref(struct buf *b)
@@ -193,7 +248,7 @@ void buf_put(struct buf *b)
 		return;
 	pool = b->pool;
 	pool->used -= b->size;
-	if (!worth_keeping(pool, b->size)) {
+	if (!b->data || !worth_keeping(pool, b->size)) {
 		destroy(b);
 		return;
 	}

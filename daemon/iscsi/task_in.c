@@ -119,8 +119,11 @@ static struct task *data_task(struct conn *c, const struct bhs *b, uint32_t len)
 void *task_in_place(struct conn *c, const struct bhs *b, uint32_t len)
 {
 	struct task *t = data_task(c, b, len);
+	uint8_t *data = t ? path_cmd_data(t->cmd) : NULL;
 
-	return t ? (uint8_t *)t->cmd->data + b->data_in.offset : NULL;
+	if (t && !data)
+		conn_fail(c, -ENOMEM, "no memory for the data of a read");
+	return data ? data + b->data_in.offset : NULL;
 }
 
 /* The task of a Data-In whose data is where task_in_place() said. It was

@@ -29,7 +29,7 @@ static void req_answer(struct fblk_req *r, int err)
 	if (err)
 		fuse_reply_err(r->fuse, fblk_map_errno(err));
 	else if (r->blk.op == BLK_READ)
-		fuse_reply_buf(r->fuse, r->blk.data, r->blk.len);
+		fuse_reply_buf(r->fuse, blk_data(&r->blk), r->blk.len);
 	else if (r->blk.op == BLK_WRITE)
 		fuse_reply_write(r->fuse, r->blk.len);
 	else
@@ -138,7 +138,7 @@ static bool req_feed(struct fblk_req *r)
 {
 	struct fblk *fblk = r->fblk;
 
-	r->blk.buf = buf_get(loop_pool(fblk->loop), r->left);
+	r->blk.buf = buf_get_bare(loop_pool(fblk->loop), r->left);
 	if (!r->blk.buf)
 		return false;
 	r->blk.data = r->blk.buf->data;

@@ -92,7 +92,7 @@ static void read_reply(struct nbds_request *req, bool structured)
 		put_be64(item->head + NBD_CHUNK_LEN, req->offset);
 		item->head_len = NBD_CHUNK_LEN + 8;
 	}
-	attach(item, req->blk.data, req->len);
+	attach(item, blk_data(&req->blk), req->len);
 }
 
 /* Extents become what the wire has, in place: those are longer. The device told

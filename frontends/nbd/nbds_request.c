@@ -285,14 +285,16 @@ static bool has_room(const struct nbds_client *c, uint32_t bytes)
 /* A request object with its buffer. NULL: there is no memory for it now. When
  * nothing of this client is in flight whose end could be waited for, the
  * request is made without and fails. */
-static struct nbds_request *request_make(
-	struct nbds_client *c, uint32_t bytes, int *err)
+static struct nbds_request *request_make(struct nbds_client *c,
+	const struct command *cmd, uint32_t bytes, int *err)
 {
+	struct buf_pool *pool = loop_pool(c->loop);
 	struct nbds_request *req = request_get(c);
 
 	if (!req || !bytes)
 		return req;
-	req->blk.buf = buf_get(loop_pool(c->loop), bytes);
+	req->blk.buf =
+		cmd->reads ? buf_get_bare(pool, bytes) : buf_get(pool, bytes);
 	if (req->blk.buf) {
 		req->charged = req->held = bytes;
 		c->bytes += bytes;
@@ -317,7 +319,7 @@ static int request_take(struct nbds_client *c, const struct wire *w)
 
 	if (!has_room(c, bytes))
 		return nbds_client_block(c);
-	req = request_make(c, bytes, &err);
+	req = request_make(c, cmd, bytes, &err);
 	if (!req)
 		return c->inflight ? nbds_client_block(c) : -ENOMEM;
 	if (err == -EINVAL)

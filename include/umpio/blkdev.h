@@ -46,10 +46,11 @@ struct blk_extent {
  * the device's.
  *
  * READ: `buf` stays the owner's reference; the data is at `data` (inside `buf`)
- * when done gives 0, and undefined otherwise. WRITE: the owner's reference to
- * `buf` passes to the device at submit, which may keep it beyond completion;
- * the bytes must not change any more. `buf` is NULL for the others, but
- * for STATUS, where it is the owner's alone.
+ * when done gives 0, and undefined otherwise. `data` may be NULL before, for
+ * the beginning of a `buf` without memory yet (buf_get_bare()). WRITE: the
+ * owner's reference to `buf` passes to the device at submit, which may keep it
+ * beyond completion; the bytes must not change any more. `buf` is NULL for the
+ * others, but for STATUS, where it is the owner's alone.
  *
  * STATUS: `extents` is the owner's array with room for `nextents` (at least 1).
  * When done, `nextents` are filled in: one after the other from `offset`,
@@ -80,6 +81,16 @@ struct blk_req {
 	void *priv;                /* the device's */
 	TAILQ_ENTRY(blk_req) link; /* the device's */
 };
+
+/* Where the data of a request are; of a READ it is asked when there are some,
+ * or when they are to be somewhere, since its buffer gets its memory then. NULL
+ * without memory. */
+static inline void *blk_data(struct blk_req *req)
+{
+	if (!req->data && req->buf)
+		req->data = buf_memory(req->buf);
+	return req->data;
+}
 
 /* What a device is. Constant while a frontend is attached, but for `size`,
  * which may grow. */

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
+#include <umpio/base/buf.h>
 
 struct path;
 
@@ -46,13 +47,17 @@ struct path_result {
  * path's; `done` is called exactly once, also when the path dies or is freed,
  * and from then on the path holds no reference to the command or its data.
  *
- * The data is one run of bytes; a write's must not change meanwhile.
+ * The data is one run of bytes; a write's must not change meanwhile. A read's
+ * may be given as a buffer without memory yet (buf_get_bare()), and where in
+ * it.
  */
 struct path_cmd {
 	uint8_t cdb[PATH_CDB_MAX];
 	uint8_t direction; /* enum path_direction */
 	uint32_t len;      /* bytes of data: the expected transfer length */
-	void *data;
+	void *data;        /* or NULL, and then path_cmd_data() */
+	struct buf *buf;   /* of a read; NULL: none */
+	size_t buf_at;
 	uint64_t deadline; /* loop_now() at which the path aborts it; 0: never.
 			    * It then ends as PATH_UNKNOWN, -ETIMEDOUT */
 	void (*done)(struct path_cmd *cmd);
@@ -64,6 +69,20 @@ struct path_cmd {
 	link; /* the path's while it has the command, the
 	       * owner's otherwise */
 };
+
+/* Where the data of a command are. A read's path asks for it when data come:
+ * their buffer gets its memory then, and NULL is the want of it. */
+static inline uint8_t *path_cmd_data(struct path_cmd *cmd)
+{
+	uint8_t *memory;
+
+	if (cmd->data || !cmd->buf)
+		return cmd->data;
+	memory = buf_memory(cmd->buf);
+	if (memory)
+		cmd->data = memory + cmd->buf_at;
+	return cmd->data;
+}
 
 /* Why a path is down, and what its owner may do about it. */
 enum path_cure {

@@ -137,7 +137,7 @@ static int carry_out(struct t_blkdev *t, struct blk_req *req)
 	switch ((enum blk_op)req->op) {
 	case BLK_READ:
 		if (req->len)
-			memcpy(req->data, at, req->len);
+			memcpy(blk_data(req), at, req->len);
 		t_lie_was_read(lie, &disk, req->offset, req->len);
 		break;
 	case BLK_WRITE:

@@ -54,7 +54,7 @@ static void execute(struct t_path *tp, struct path_cmd *cmd)
 	struct t_lun_cmd c = {
 		.cdb = cmd->cdb,
 		.out = out ? cmd->data : NULL,
-		.in = in ? cmd->data : NULL,
+		.in = in ? path_cmd_data(cmd) : NULL,
 		.out_len = out ? cmd->len : 0,
 		.in_len = in ? cmd->len : 0,
 	};

@@ -28,7 +28,7 @@ struct buf_bounds {
 };
 
 struct buf {
-	uint8_t *data; /* size bytes */
+	uint8_t *data; /* size bytes; NULL: see buf_get_bare() */
 	size_t size;   /* what the class gives, at least what was asked for */
 	unsigned refs;
 	unsigned class; /* private to the pool */
@@ -71,6 +71,17 @@ void buf_pool_trim(struct buf_pool *pool);
  * the caller owns. Its content is undefined. NULL without memory or over the
  * limit: an expected answer, to be met with back-pressure or ENOMEM. */
 struct buf *buf_get(struct buf_pool *pool, size_t size);
+
+/* The same, but a large buffer (BUF_BARE_MIN) gets its memory later, when
+ * buf_memory() asks for it: of those that wait for data to come few have any,
+ * so that it is the same again and again, and still in the processor's caches.
+ */
+#define BUF_BARE_MIN ((size_t)64 << 10)
+struct buf *buf_get_bare(struct buf_pool *pool, size_t size);
+
+/* The buffer's memory, which it gets if it has none. It counts against the pool
+ * since the buffer was handed out, so NULL is the system's want of memory. */
+uint8_t *buf_memory(struct buf *b);
 
 /* One more reference to the same buffer; returns it. */
 struct buf *buf_ref(struct buf *b);

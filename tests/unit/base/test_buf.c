@@ -117,6 +117,65 @@ Test(buf, kept_buffers_give_way)
 	cr_assert_eq(bounds.all.left, 16 << 20);
 }
 
+/* Many wait, one has memory. */
+Test(buf, a_bare_one_takes_over_the_memory_of_the_last)
+{
+	struct buf_bounds bounds = {.all = {8 << 20},
+		.held = {8 << 20},
+		.size = 8 << 20,
+		.keep = 4 << 20};
+	struct buf_pool *pool = buf_pool_new(&bounds);
+	struct buf *b[4], *small = buf_get_bare(pool, BUF_BARE_MIN - 1);
+	uint8_t *memory = NULL;
+
+	cr_assert_not_null(small->data);
+	buf_put(small);
+	buf_pool_trim(pool);
+	for (int i = 0; i < 4; i++) {
+		b[i] = buf_get_bare(pool, 1 << 20);
+		cr_assert_null(b[i]->data);
+	}
+	cr_assert_eq(buf_pool_used(pool), 4 << 20);
+	for (int i = 0; i < 3; i++) {
+		cr_assert_not_null(buf_memory(b[i]));
+		cr_assert_eq(buf_memory(b[i]), b[i]->data);
+		cr_assert(!memory || b[i]->data == memory);
+		memory = b[i]->data;
+		memset(memory, i, 1 << 20);
+		buf_put(b[i]);
+		cr_assert_eq(buf_pool_kept(pool), 1 << 20);
+		cr_assert_eq(buf_pool_used(pool), (size_t)(3 - i) << 20);
+	}
+	buf_put(b[3]); /* without ever having had any */
+	cr_assert_eq(buf_pool_used(pool), 0);
+	cr_assert_eq(buf_pool_kept(pool), 1 << 20);
+	cr_assert_eq(buf_pool_left(pool), 8 << 20);
+	buf_pool_free(pool);
+}
+
+/* They count from the beginning, so that memory is there when it is due. */
+Test(buf, bare_ones_count)
+{
+	struct buf_bounds bounds = {.all = {4 << 20},
+		.held = {4 << 20},
+		.size = 4 << 20,
+		.keep = 4 << 20};
+	struct buf_pool *pool = buf_pool_new(&bounds);
+	struct buf *b[4];
+
+	for (int i = 0; i < 4; i++) {
+		b[i] = buf_get_bare(pool, 1 << 20);
+		cr_assert_not_null(b[i]);
+	}
+	cr_assert_null(buf_get_bare(pool, 1 << 20));
+	cr_assert_null(buf_get(pool, 512));
+	for (int i = 0; i < 4; i++) {
+		cr_assert_not_null(buf_memory(b[i]));
+		buf_put(b[i]);
+	}
+	buf_pool_free(pool);
+}
+
 Test(buf, held_is_bounded_over_all_pools)
 {
 	struct buf_bounds bounds = {.held = {8 << 20}};

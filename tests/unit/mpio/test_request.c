@@ -92,6 +92,46 @@ Test(request, splits_at_the_least_limit)
 	bench_fini(&b);
 }
 
+static void read_bare(
+	struct bench *b, struct bench_req *r, uint64_t offset, uint32_t len)
+{
+	*r = (struct bench_req){
+		.blk = {.op = BLK_READ, .offset = offset, .len = len}};
+	r->buf = r->blk.buf = buf_get_bare(loop_pool(b->loop), len);
+	bench_send(b, r);
+}
+
+/* A large read waits without memory, and what came from a path that died is
+ * where the rest from the other one belongs to. */
+Test(request, a_large_read_has_memory_when_there_are_data)
+{
+	struct t_lun_options o = bench_lun();
+	uint32_t len = 200 * 512;
+	struct bench_req r;
+	struct bench b;
+
+	o.max_transfer = 100;
+	for (uint64_t at = 0; at < 512; at += 100) {
+		bench_init(&b, 2, "failover", &o);
+		bench_up(&b);
+		for (uint32_t i = 0; i < 512 + len; i++)
+			b.lun->memory[i] = (uint8_t)(i * 7 + i / 512);
+		b.paths[0]->hold = b.paths[1]->hold = true;
+		read_bare(&b, &r, at, len);
+		bench_run(&b, MS);
+		cr_assert_eq(r.done, 0);
+		cr_assert(r.buf->data == NULL || at > 0);
+		t_path_die(b.paths[0], PATH_UNKNOWN, false, "reset");
+		t_path_go(b.paths[1]);
+		bench_run(&b, MS);
+		cr_assert_eq(r.err, 0);
+		cr_assert_eq(blk_data(&r.blk), r.buf->data);
+		cr_assert_arr_eq(r.buf->data, b.lun->memory + at, len);
+		bench_req_fini(&r);
+		bench_fini(&b);
+	}
+}
+
 /* A tiny limit does not make a request expensive: the window holds. */
 Test(request, window_of_commands)
 {
