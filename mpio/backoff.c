@@ -81,7 +81,8 @@ void backoff_rest(struct mpath *mp)
 
 void backoff_hurry(struct mpath *mp)
 {
-	if (mp->backoff.start_at > now(mp) + MAX_URGENT)
+	if (mp->phase == PHASE_BACKOFF &&
+		mp->backoff.start_at > now(mp) + MAX_URGENT)
 		backoff_rest(mp);
 }
 

@@ -18,7 +18,8 @@ struct backoff {
 	unsigned attempts;   /* to connect since it was last active */
 	uint64_t start_at;   /* loop_now() of the next one, in BACKOFF */
 	uint64_t slow_until; /* loop_now() before which it is not started */
-	uint64_t started_at; /* loop_now() of the last attempt */
+	uint64_t started_at; /* loop_now() of the last attempt, by an own portal
+			      */
 };
 
 /* An attempt begins. */
@@ -30,7 +31,7 @@ void backoff_wait(struct mpath *mp, enum path_cure cure, uint64_t wait);
 /* Sets the path's timer to the next attempt. */
 void backoff_rest(struct mpath *mp);
 
-/* It has become urgent: no long rest now. In BACKOFF. */
+/* It has become urgent: no long rest now, if it rests. */
 void backoff_hurry(struct mpath *mp);
 
 /* No later than loop_now() `at`, if it rests and may be started by then. */

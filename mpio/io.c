@@ -69,6 +69,7 @@ struct io *io_new(struct mpdev *dev, enum io_kind kind)
 	io->cmd.len = 0;
 	io->cmd.data = NULL;
 	io->cmd.buf = NULL;
+	io->cmd.buf_at = 0;
 	io->cmd.done = answered;
 	io->cmd.arg = io;
 	io->promise.settled = settled;

@@ -258,8 +258,7 @@ void mpath_sooner(struct mpath *mp)
 {
 	if (mp->phase == PHASE_FENCING)
 		loop_timer_set(mp->timer, 0);
-	if (mp->phase == PHASE_BACKOFF)
-		backoff_hurry(mp);
+	backoff_hurry(mp);
 }
 
 void mpath_pardon(struct mpath *mp)

@@ -431,8 +431,7 @@ static void plain_send(struct request *r)
 		cdb_write(io->cmd.cdb, r->lba, blocks, 0);
 	io->cmd.direction = reads ? PATH_DATA_IN : PATH_DATA_OUT;
 	io->cmd.data = blk->data;
-	io->cmd.buf = reads ? blk->buf : NULL;
-	io->cmd.buf_at = 0;
+	io->cmd.buf = blk->buf;
 	io->cmd.len = blk->len;
 	io_submit(io);
 }

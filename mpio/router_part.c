@@ -404,7 +404,7 @@ void port_submit(struct blkdev *dev, struct blk_req *blk)
 	}
 	if (blk->len == 0 && blk->op != BLK_FLUSH)
 		refuse(p, blk, 0);
-	else if (blk->op == BLK_READ && !blk_data(blk)) /* other threads' now */
+	else if (blk->op == BLK_READ && !blk_data(blk)) /* the pool is ours */
 		refuse(p, blk, -ENOMEM);
 	else
 		whole_begin(p, blk);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The pool: one free list a class, last in first out, so that the next buffer
- * is the one whose pages are warm. A free buffer keeps its header; one that
- * gave its memory to a bare one leaves it for the next of those. */
+ * is the one whose pages are warm. A free buffer keeps its header. */
 #include <assert.h>
 #include <stdlib.h>
 #include <umpio/base/buf.h>
@@ -17,7 +16,6 @@ struct buf_pool {
 	size_t used, kept;
 	uint64_t gets;
 	struct buf *free[CLASSES];
-	struct buf *headers; /* without memory */
 };
 
 static size_t class_size(unsigned class)
@@ -100,25 +98,6 @@ uint64_t buf_pool_gets(const struct buf_pool *pool)
 	return pool->gets;
 }
 
-static struct buf *header_get(struct buf_pool *pool, unsigned class)
-{
-	struct buf *b = pool->headers;
-
-	if (b)
-		pool->headers = b->next;
-	else if (!(b = malloc(sizeof *b)))
-		return NULL;
-	*b = (struct buf){
-		.size = class_size(class), .class = class, .pool = pool};
-	return b;
-}
-
-static void header_put(struct buf *b)
-{
-	b->next = b->pool->headers;
-	b->pool->headers = b;
-}
-
 static uint8_t *memory_new(size_t size)
 {
 	return size >= PAGE ? aligned_alloc(PAGE, size) : malloc(size);
@@ -128,7 +107,7 @@ static void destroy(struct buf *b)
 {
 	share_give(&b->pool->all, b->size);
 	free(b->data);
-	header_put(b);
+	free(b);
 }
 
 static struct buf *create(struct buf_pool *pool, unsigned class, bool bare)
@@ -140,11 +119,12 @@ static struct buf *create(struct buf_pool *pool, unsigned class, bool bare)
 		buf_pool_trim(pool);
 	if (!share_has(&pool->all, size))
 		return NULL;
-	b = header_get(pool, class);
+	b = malloc(sizeof *b);
 	if (!b)
 		return NULL;
+	*b = (struct buf){.size = size, .class = class, .pool = pool};
 	if (!bare && !(b->data = memory_new(size))) {
-		header_put(b);
+		free(b);
 		return NULL;
 	}
 	share_take(&pool->all, size);
@@ -170,10 +150,6 @@ void buf_pool_trim(struct buf_pool *pool)
 	for (unsigned class = 0; class < CLASSES; class ++)
 		while ((b = pop(pool, class)))
 			destroy(b);
-	while ((b = pool->headers)) {
-		pool->headers = b->next;
-		free(b);
-	}
 	share_trim(&pool->all);
 	share_trim(&pool->held);
 }
@@ -214,13 +190,17 @@ uint8_t *buf_memory(struct buf *b)
 	if (b->data)
 		return b->data;
 	giver = pop(b->pool, b->class);
-	if (!giver) {
-		b->data = memory_new(b->size);
+	if (giver) {
+		b->data = giver->data;
+		giver->data = NULL;
+		destroy(giver);
 		return b->data;
 	}
-	b->data = giver->data;
-	giver->data = NULL;
-	destroy(giver);
+	b->data = memory_new(b->size);
+	if (!b->data) { /* free ones of other classes may be in the way */
+		buf_pool_trim(b->pool);
+		b->data = memory_new(b->size);
+	}
 	return b->data;
 }
 

@@ -45,12 +45,12 @@ struct blk_extent {
  * One request, embedded in its owner. From blkdev_submit() until `done` it is
  * the device's.
  *
- * READ: `buf` stays the owner's reference; the data is at `data` (inside `buf`)
- * when done gives 0, and undefined otherwise. `data` may be NULL before, for
- * the beginning of a `buf` without memory yet (buf_get_bare()). WRITE: the
- * owner's reference to `buf` passes to the device at submit, which may keep it
- * beyond completion; the bytes must not change any more. `buf` is NULL for the
- * others, but for STATUS, where it is the owner's alone.
+ * READ: `buf` stays the owner's reference; the data is at blk_data() when done
+ * gives 0, and undefined otherwise. `data` is inside `buf`, or NULL for the
+ * beginning of one that has no memory yet (buf_get_bare()). WRITE: the owner's
+ * reference to `buf` passes to the device at submit, which may keep it beyond
+ * completion; the bytes must not change any more. `buf` is NULL for the others,
+ * but for STATUS, where it is the owner's alone.
  *
  * STATUS: `extents` is the owner's array with room for `nextents` (at least 1).
  * When done, `nextents` are filled in: one after the other from `offset`,
@@ -82,9 +82,8 @@ struct blk_req {
 	TAILQ_ENTRY(blk_req) link; /* the device's */
 };
 
-/* Where the data of a request are; of a READ it is asked when there are some,
- * or when they are to be somewhere, since its buffer gets its memory then. NULL
- * without memory. */
+/* Where the data of a request are, or go to. A bare buffer gets its memory
+ * then, so a device does not ask before there are some. NULL without memory. */
 static inline void *blk_data(struct blk_req *req)
 {
 	if (!req->data && req->buf)

@@ -70,8 +70,8 @@ struct path_cmd {
 	       * owner's otherwise */
 };
 
-/* Where the data of a command are. A read's path asks for it when data come:
- * their buffer gets its memory then, and NULL is the want of it. */
+/* Where the data of a command are, or go to. A bare buffer gets its memory
+ * then, so a path does not ask before there are some. NULL without memory. */
 static inline uint8_t *path_cmd_data(struct path_cmd *cmd)
 {
 	uint8_t *memory;

@@ -110,12 +110,13 @@ static void submit(struct request *r, enum blk_op op, unsigned n, int fill)
 				      .len = op == BLK_FLUSH ? 0 : LEN,
 				      .done = on_done}};
 	r->blk.arg = r;
-	if (op != BLK_FLUSH) {
+	if (op == BLK_READ)
+		r->blk.buf = buf_get_bare(loop_pool(loop), LEN);
+	else if (op == BLK_WRITE)
 		r->blk.buf = buf_get(loop_pool(loop), LEN);
-		ALLOC_CHECK(r->blk.buf);
-		r->blk.data = r->blk.buf->data;
-		memset(r->blk.data, fill, LEN);
-	}
+	ALLOC_CHECK(r->blk.buf || op == BLK_FLUSH);
+	if (op == BLK_WRITE)
+		memset(blk_data(&r->blk), fill, LEN);
 	alloc_set(was);
 	blkdev_submit(mpdev_blkdev(dev), &r->blk);
 }
