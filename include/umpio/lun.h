@@ -29,7 +29,7 @@ struct lun_facts {
 	uint32_t max_unmap_blocks, unmap_granularity, unmap_alignment;
 	uint64_t max_write_same_blocks; /* 0: no limit said */
 	bool read_only, rotational, write_cache, dpofua;
-	bool cache_claimed;    /* write_cache: not for want of a caching page */
+	bool cache_claimed; /* write_cache: not for want of a caching page */
 	bool unmap, write_same, write_same_unmap, reads_zero_after_unmap;
 	bool provisioned;      /* LBPME: GET LBA STATUS has something to tell */
 	uint8_t tpgs;          /* 0 none, 1 implicit, 2 explicit, 3 both */

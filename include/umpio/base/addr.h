@@ -10,8 +10,9 @@
 #include <sys/socket.h>
 
 #define ENDPOINT_HOST_MAX 255 /* bytes of a DNS name, RFC 1035 2.3.4 */
-#define ENDPOINT_TEXT_MAX (ENDPOINT_HOST_MAX + 9) /* with [], : and port, NUL  \
-						   */
+#define ENDPOINT_TEXT_MAX                                                      \
+	(ENDPOINT_HOST_MAX + 9) /* with [], : and port, NUL                    \
+				 */
 
 /* A host as the user wrote it (name, IPv4, IPv6 without brackets) and a port */
 struct endpoint {
