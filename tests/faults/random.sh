@@ -8,7 +8,8 @@
 # so many faults (default 200), or so long (default 600 s). Nothing may be lost,
 # stale, torn or falsely acknowledged, and no request may fail: a path always
 # lives, or comes back within no-path-timeout. The table says what each fault
-# made requests wait.
+# made requests wait. FILE gets the figures, FILE.log what umpiod logged, and the
+# faults between.
 GUARD=15000 # ms that writes to blocks of unknown outcome may wait: ghost-guard
 SEED=1 LASTING=600 FAULTS=200 KEEP=''
 ARGS=("$@")
@@ -106,6 +107,7 @@ while [ $done -lt "$FAULTS" ] && [ $SECONDS -lt $end ]; do
 	read -r from to < <(awk -v n="$name" '$1 == n { print $2, $3 }' \
 		<<<"$LIST")
 	tenths=$((from + RANDOM % (to - from + 1)))
+	date "+%F %T.%3N fault $name $side" >>"$T/faults.log"
 	ROW=$name hit
 	"make_$name" $side
 	sleep $((tenths / 10)).$((tenths % 10))
@@ -121,7 +123,10 @@ done
 got=0
 echo stop >"$FIFO"
 wait "$VERIFY" || got=$?
-[ -z "$KEEP" ] || cp "$OUT" "$KEEP"
+if [ -n "$KEEP" ]; then
+	cp "$OUT" "$KEEP"
+	sort "$T/faults.log" "$T/umpiod.log" >"$KEEP.log"
+fi
 
 printf '\nseed %d: %d faults in %d s\n\n' "$SEED" $done "$SECONDS"
 printf '%-10s %6s %12s %8s %12s %8s  %s\n' fault times 'longest, ms' limit \
