@@ -13,8 +13,7 @@
 /* A name server is asked again after 5 s. */
 #define RESOLVE_TIME (10 * NS_PER_S)
 /* TCP's own judgement comes last: it would also end a connection whose target
- * lives and does not read for a while. (One that does not even acknowledge is
- * given up after 15 times, TCP_RESENDS apart.) */
+ * lives and does not read for a while. */
 #define TCP_GIVES_UP 20000 /* ms */
 /* A network that is back after a second or two is to be used before the path
  * has been silent for too long. */

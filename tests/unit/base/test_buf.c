@@ -120,10 +120,7 @@ Test(buf, kept_buffers_give_way)
 /* Many wait, one has memory. */
 Test(buf, a_bare_one_takes_over_the_memory_of_the_last)
 {
-	struct buf_bounds bounds = {.all = {8 << 20},
-		.held = {8 << 20},
-		.size = 8 << 20,
-		.keep = 4 << 20};
+	struct buf_bounds bounds = bounds_of(4 << 20, 8 << 20);
 	struct buf_pool *pool = buf_pool_new(&bounds);
 	struct buf *b[4], *small = buf_get_bare(pool, BUF_BARE_MIN - 1);
 	uint8_t *memory = NULL;
@@ -156,10 +153,7 @@ Test(buf, a_bare_one_takes_over_the_memory_of_the_last)
 /* They count from the beginning, so that memory is there when it is due. */
 Test(buf, bare_ones_count)
 {
-	struct buf_bounds bounds = {.all = {4 << 20},
-		.held = {4 << 20},
-		.size = 4 << 20,
-		.keep = 4 << 20};
+	struct buf_bounds bounds = bounds_of(4 << 20, 4 << 20);
 	struct buf_pool *pool = buf_pool_new(&bounds);
 	struct buf *b[4];
 
