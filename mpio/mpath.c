@@ -127,13 +127,23 @@ static void act_activate(struct mpath *mp)
 	alua_watch_look(mp->dev);
 }
 
-/* What a failed probe means for the next attempt: -EAGAIN passes by itself. */
+/* When to try again what a probe refused: -EAGAIN passes by itself. A target
+ * that starts up has portals before it has LUNs: one that was there may come
+ * back. */
+static enum path_cure cure_of(const struct mpath *mp, int err)
+{
+	if (err == -EAGAIN)
+		return PATH_RETRY;
+	if (err == -ENODEV)
+		return mp->was_active ? PATH_RETRY : PATH_FATAL;
+	return PATH_RETRY_SLOW;
+}
+
 static void refuse(struct mpath *mp, int err, const char *reason)
 {
 	set_reason(mp, "%s", reason);
 	mp->hopeless = err != -EAGAIN;
-	if (mp->hopeless)
-		backoff_wait(mp, PATH_RETRY_SLOW, 0);
+	backoff_wait(mp, cure_of(mp, err), 0);
 	mpath_input(mp, INPUT_REFUSED);
 }
 

@@ -42,7 +42,7 @@ row_46() {
 	sleep 1
 	over
 	tgt_lun a 1 1 "$T/disk"
-	back
+	back 10
 	unload
 }
 

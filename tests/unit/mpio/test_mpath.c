@@ -122,6 +122,34 @@ Test(mpath, refusals_are_slow_and_hopeless)
 	}
 }
 
+/* A target that starts up has portals before it has LUNs. */
+Test(mpath, a_lun_that_was_there_is_soon_looked_for_again)
+{
+	struct t_lun_options o = bench_lun();
+	struct t_lun *none = t_lun_new(&o);
+	struct bench b;
+
+	none->gone = true;
+	bench_init(&b, 2, "round-robin", NULL);
+	bench_up(&b);
+	b.paths[1]->lun = none;
+	t_path_die(b.paths[1], PATH_UNKNOWN, false, "reset");
+	bench_run(&b, 60 * S);
+	cr_assert(bench_heard(&b, "path-refused/1"));
+	cr_assert_lt(b.paths[1]->starts, 60);
+	b.paths[1]->lun = b.lun;
+	bench_run(&b, 5001 * MS);
+	cr_assert_eq(bench_path(&b, 1).state, MPATH_ACTIVE);
+	bench_add(&b, none); /* it never was there, and comes */
+	bench_run(&b, 61 * S);
+	cr_assert_eq(b.paths[2]->starts, 13);
+	b.paths[2]->lun = b.lun;
+	bench_run(&b, 5001 * MS);
+	cr_assert_eq(bench_path(&b, 2).state, MPATH_ACTIVE);
+	bench_fini(&b);
+	t_lun_free(none);
+}
+
 Test(mpath, another_lun_is_quarantined)
 {
 	struct t_lun_options o = bench_lun();
