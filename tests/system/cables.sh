@@ -37,24 +37,9 @@ for n in 1 2; do
 done
 # One disk, two servers, one behind each cable.
 truncate -s 2G "$T/disk"
-serve() { # NAME N
-	local pid
-	requires tgtd tgtadm
-	mkdir -p /var/run/tgtd
-	: "${TGT_CONTROL[$1]:=$((1000 + ($$ * 7 + ${#TGT_PID[@]}) % 31000))}"
-	nsenter --net="/proc/$HOLDER/ns/net" -- tgtd -f --iscsi \
-		"portal=10.77.$2.2:3260" -C "${TGT_CONTROL[$1]}" \
-		>"$T/tgtd-$1.log" 2>&1 </dev/null &
-	pid=$!
-	TGT_PID[$1]=$pid
-	eventually 5 tgt "$1" --op show --mode sys || fail "tgtd $1"
-	tgt_target "$1" 1 "$IQN.$1"
-	tgt_lun "$1" 1 1 "$T/disk"
-	tgt "$1" --op update --mode logicalunit --tid 1 --lun 1 \
-		--params "scsi_id=one-lun-of-two-targets,scsi_sn=one$$"
-}
-serve a 1
-serve b 2
+TGT_RUN=(nsenter --net="/proc/$HOLDER/ns/net" --)
+tgt_twin a 10.77.1.2
+tgt_twin b 10.77.2.2
 
 # load NAME SECONDS: fio's verdict; its figures in NAME.json. One pass over the
 # disk: a write over one that was moved waits until that is fenced, however long

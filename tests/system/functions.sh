@@ -147,6 +147,18 @@ tgt_lun() {
 		--bstype "${5:-rdwr}" ${6:+--blocksize "$6"}
 }
 
+# tgt_twin NAME ADDRESS: one of the servers that call $T/disk one LUN, each a
+# target of its own, $IQN.NAME; offline until it is whole, as tgt-admin has it
+tgt_twin() {
+	tgt_start "$1" "$2:3260"
+	tgt "$1" --op update --mode sys --name State --value offline
+	tgt_target "$1" 1 "$IQN.$1"
+	tgt_lun "$1" 1 1 "$T/disk"
+	tgt "$1" --op update --mode logicalunit --tid 1 --lun 1 \
+		--params "scsi_id=one-lun-of-two-targets,scsi_sn=one$$"
+	tgt "$1" --op update --mode sys --name State --value ready
+}
+
 # tgt_simple [SIZE]: one tgtd "t" on $A1 and $A2 with $IQN, LUN 1 of SIZE in
 # $T/disk, and $URL1, $URL2 to it
 tgt_simple() {

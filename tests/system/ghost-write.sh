@@ -17,15 +17,8 @@ runs=${N:-5}
 cd "$T"
 truncate -s 64M "$T/disk"
 
-serve() { # NAME ADDRESS
-	tgt_start "$1" "$2:3260"
-	tgt_target "$1" 1 "$IQN.$1"
-	tgt_lun "$1" 1 1 "$T/disk"
-	tgt "$1" --op update --mode logicalunit --tid 1 --lun 1 \
-		--params "scsi_id=one-lun-of-two-targets,scsi_sn=one$$"
-}
-serve a "$A1"
-serve b "$A2"
+tgt_twin a "$A1"
+tgt_twin b "$A2"
 umpiod_start --policy failover -o hold-down=no -o marginal=no \
 	-o failover-time=30s --nbd "unix:$NBD_SOCKET" \
 	"iscsi://$A1/$IQN.a/1" "iscsi://$A2/$IQN.b/1"

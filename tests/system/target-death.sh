@@ -10,15 +10,8 @@ requires fio jq qemu-io
 cd "$T"
 truncate -s 128M "$T/disk"
 
-serve() { # NAME ADDRESS
-	tgt_start "$1" "$2:3260"
-	tgt_target "$1" 1 "$IQN.$1"
-	tgt_lun "$1" 1 1 "$T/disk"
-	tgt "$1" --op update --mode logicalunit --tid 1 --lun 1 \
-		--params "scsi_id=one-lun-of-two-targets,scsi_sn=one$$"
-}
-serve a "$A1"
-serve b "$A2"
+tgt_twin a "$A1"
+tgt_twin b "$A2"
 umpiod_start --nbd "unix:$NBD_SOCKET" "iscsi://$A1/$IQN.a/1" \
 	"iscsi://$A2/$IQN.b/1"
 ctl wait disk0 --paths 2 --timeout 10 || fail "the two did not join"
@@ -40,7 +33,7 @@ eventually 3 state_is degraded || fail "not degraded"
 has_active 1 || fail "the other path is not active"
 sleep 1
 step "it is back"
-serve a "$A1"
+tgt_twin a "$A1"
 ctl wait disk0 --paths 2 --timeout 10 || fail "the path does not come back"
 state_is up || fail "not up"
 sleep 1
@@ -48,7 +41,7 @@ step "kill -9 of the other"
 tgt_crash b
 eventually 3 state_is degraded || fail "not degraded"
 sleep 1
-serve b "$A2"
+tgt_twin b "$A2"
 ctl wait disk0 --paths 2 --timeout 10 || fail "the path does not come back"
 wait "$fio" || fail "fio"
 
