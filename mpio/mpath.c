@@ -415,7 +415,7 @@ static void path_is_down(struct path *path, const struct path_down *why)
 	note_down(mp, why);
 	mpath_input(mp, INPUT_DOWN);
 	overtake_down(mp);
-	suspect_path_down(mp);
+	witness_down(mp);
 	if (lost)
 		damping_lost(mp);
 	if (news && mp->hopeless)

@@ -12,6 +12,7 @@
 #include "load.h"
 #include "overtake.h"
 #include "pr.h"
+#include "witness.h"
 
 #include "depth.h"
 
@@ -88,14 +89,8 @@ struct mpath {
 	struct overtake overtake;
 
 	struct depth depth;
-	uint64_t session; /* suspect.clock of its login; 0: not active yet */
-	struct path_cmd witness; /* suspect.c: TEST UNIT READY */
-	struct promise testimony;
-	uint64_t witness_clock;   /* suspect.clock when it was sent */
-	uint64_t witness_session; /* `session` then */
-	uint64_t witness_until;   /* loop_now(); then it is no witness */
-	unsigned witness_tries;
-	bool witnessing, witness_later; /* later: it waits to be asked again */
+	uint64_t session; /* witnesses.clock at its login; 0: not active yet */
+	struct witness witness;
 
 	struct path_cmd capacity_cmd; /* growth.c: READ CAPACITY(16) */
 	uint8_t capacity_data[CAPACITY16_LEN];

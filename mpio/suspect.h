@@ -4,19 +4,12 @@
  *
  * It is suspect when a unit attention of a reset (29/00 to 29/04, 2F/01) comes
  * over a session that was in use, or when a session comes up and no older one
- * bears witness: one that is proven, and still answers without such a unit
- * attention to what was asked after that. That a new session meets one (SAM-5
- * 5.14) says nothing. Proven are the sessions that were there when nothing was
- * at risk, when a witness answered, or when a replay had ended.
+ * bears witness (witness.h).
  *
- * Until a witness has answered there is doubt. A new session carries commands
- * meanwhile, lest failover takes longer; but what was read over it is not told,
- * no flush begins or counts, nor does a change that ends with one or that
- * merges what it has read.
- *
- * CALM ──reset──▶ SETTLE ──changes ended, paths asked──▶ REPLAY ──▶ SYNC ─▶
- * CALM ▲                                      │        │ └──────────── another
- * reset ───────────┴────────┘
+ *   CALM ──reset──▶ SETTLE ──changes ended, paths asked──▶ REPLAY ──▶ SYNC
+ *    ▲                ▲                                      │          │ │
+ *    │                └────────────── another reset ─────────┴──────────┘ │
+ *    └────────────────────────────────────────────────────────────────────┘
  *
  * So it is when SYNCHRONIZE CACHE fails, in CALM or in SYNC: what it was to
  * write is written again; a few times, since a medium may fail for ever.
@@ -29,6 +22,7 @@
 #define MPIO_SUSPECT_H
 
 #include "retain.h"
+#include "witness.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -55,7 +49,6 @@ struct suspect {
 	bool failed;      /* a piece could not be written */
 	bool starved;     /* there was no memory to write one */
 	bool asked;       /* in SETTLE: the paths were asked */
-	bool doubt;       /* in CALM: sessions after `proven` are in use */
 	uint64_t epoch;   /* resets so far; a request notes it when it starts */
 	unsigned running; /* changes under way */
 	unsigned inflight; /* of the replay */
@@ -65,14 +58,7 @@ struct suspect {
 	struct blk_req slots[SUSPECT_WINDOW];
 	struct loop_task task;
 	struct loop_timer *later; /* in STARVED; NULL: no memory for it */
-
-	uint64_t clock;  /* logins so far */
-	uint64_t proven; /* of them: those sessions have seen all that was
-			  * acknowledged */
-	unsigned asking; /* paths asked to bear witness or to settle */
-	struct loop_timer *ask_again; /* those that could not answer; NULL: no
-				       * memory for it */
-	bool ask_again_set;
+	struct witnesses witnesses;
 };
 
 void suspect_init(struct mpdev *dev);
@@ -94,8 +80,9 @@ void suspect_flushed(struct mpdev *dev);
 /* The session of `mp` is new, and its LUN the right one. */
 void suspect_new_session(struct mpath *mp);
 
-/* The path is down: it bears no witness. */
-void suspect_path_down(struct mpath *mp);
+/* There is no doubt any more. What has waited for that goes on soon: an answer
+ * may be in the middle of its way. */
+void suspect_decided(struct mpdev *dev);
 
 /* Something has changed that it may wait for. */
 void suspect_poke(struct mpdev *dev);
@@ -103,13 +90,13 @@ void suspect_poke(struct mpdev *dev);
 /* Something may be lost, or is: no flush may succeed now. */
 static inline bool suspect_holds_flushes(const struct suspect *s)
 {
-	return s->step != SUSPECT_CALM || s->doubt;
+	return s->step != SUSPECT_CALM || s->witnesses.doubt;
 }
 
 /* What was read over this session need not be all that was acknowledged. */
 static inline bool suspect_doubts(const struct suspect *s, uint64_t session)
 {
-	return s->doubt && session > s->proven;
+	return s->witnesses.doubt && session > s->witnesses.proven;
 }
 
 #endif
