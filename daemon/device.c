@@ -484,7 +484,7 @@ int device_update(struct device *dev, struct plan *plan)
 {
 	dev->incomplete = false;
 	if (dev->state == DEVICE_CLOSING ||
-		!plan_same_frontends(dev->plan, plan)) {
+		!plan_same_fixed(dev->plan, plan)) {
 		plan_free(dev->next);
 		dev->next = plan;
 		device_close(dev, false, NULL, NULL);

@@ -440,11 +440,13 @@ bool plan_same_ways(const struct plan *a, const struct plan *b)
 	return plan_ways_within(a, b) && plan_ways_within(b, a);
 }
 
-bool plan_same_frontends(const struct plan *a, const struct plan *b)
+bool plan_same_fixed(const struct plan *a, const struct plan *b)
 {
 	if (!plan_frontend_equal(a, b) || a->nfuse != b->nfuse ||
 		a->queues != b->queues ||
 		a->device.read_only != b->device.read_only ||
+		a->device.shared != b->device.shared ||
+		a->device.write_cache != b->device.write_cache ||
 		a->fblk.cache != b->fblk.cache ||
 		a->fblk.allow_other != b->fblk.allow_other)
 		return false;

@@ -105,8 +105,9 @@ bool plan_has_way(const struct plan *plan, const struct plan_path *path);
 int plan_add_path(struct plan *plan, struct plan_path *path);
 void plan_take_path(struct plan *plan, struct plan_path *path);
 
-/* True when frontends and what else cannot change in a live device agree. */
-bool plan_same_frontends(const struct plan *a, const struct plan *b);
+/* True when all that cannot change in a live device agrees: its frontends, and
+ * what its clients and writes rely on. */
+bool plan_same_fixed(const struct plan *a, const struct plan *b);
 
 /* True when `a` and `b` have the same ways, in whatever order; paths that were
  * discovered do not count. */
