@@ -35,6 +35,16 @@ static int set_list(struct section *s, struct json_object *request,
 	return 0;
 }
 
+static bool is_twice(const char *key, struct json_object *values)
+{
+	int id = setting_find(key);
+
+	return id >= 0 &&
+	       setting_info((enum setting)id)->type != SETTING_LIST &&
+	       json_object_is_type(values, json_type_array) &&
+	       json_object_array_length(values) > 1;
+}
+
 static int set_options(struct section *s, struct json_object *request,
 	char *why, size_t why_size)
 {
@@ -46,14 +56,13 @@ static int set_options(struct section *s, struct json_object *request,
 		snprintf(why, why_size, "attach: options is no object");
 		return -1;
 	}
-	json_object_object_foreach(options, key, value)
+	json_object_object_foreach(options, key, values)
 	{
-		if (!json_object_is_type(value, json_type_string)) {
-			snprintf(why, why_size, "attach: %s: not a text", key);
+		if (is_twice(key, values)) {
+			snprintf(why, why_size, "attach: %s: given twice", key);
 			return -1;
 		}
-		if (section_set(s, key, json_object_get_string(value), why,
-			    why_size) < 0)
+		if (set_list(s, options, key, key, why, why_size) < 0)
 			return -1;
 	}
 	return 0;

@@ -47,7 +47,8 @@ static void add_frontend(
 static bool names_file(const char *key)
 {
 	size_t len = strlen(key), tail = strlen("-file");
-	return len > tail && strcmp(key + len - tail, "-file") == 0;
+	return (len > tail && strcmp(key + len - tail, "-file") == 0) ||
+	       strcmp(key, "tls-certificates") == 0;
 }
 
 struct setting {
@@ -72,18 +73,15 @@ static bool setting_parse(
 	return true;
 }
 
-/* Into {"options":{KEY:VALUE}}. False: said what is wrong. */
+/* Into {"options":{KEY:[VALUE,…]}}. False: said what is wrong. */
 static bool add_option(
 	struct cli *cli, struct json_object *options, const char *text)
 {
 	struct setting s;
 	if (!setting_parse(&s, cli, "-o", text))
 		return false;
-	if (json_object_object_get_ex(options, s.key, NULL)) {
-		cli_misuse(cli, "-o %s is given twice", s.key);
-		return false;
-	}
-	cli_add(options, s.key, s.value);
+	control_append(
+		array_of(options, s.key), json_object_new_string(s.value));
 	return true;
 }
 

@@ -130,9 +130,12 @@ def names():
                  "path": name},
                 {"command": "attach", "name": name, "nbd": ["unix:/x"],
                  "urls": ["iscsi://127.0.0.1:1/iqn.2026-01.org.example:x/1"],
-                 "options": {"colour": name}},
+                 "options": {"colour": [name]}},
+                {"command": "attach", "name": "fine", "nbd": ["unix:/x"],
+                 "urls": ["iscsi://127.0.0.1:1/iqn.2026-01.org.example:x/1"],
+                 "options": {"policy": name}},
                 {"command": "attach", "name": "fine", "urls": [name],
-                 "nbd": [name], "options": {"chap-secret-file": name}}):
+                 "nbd": [name], "options": {"chap-secret-file": [name]}}):
             refused(ask(**request))
 globals()[sys.argv[2]]()
 END

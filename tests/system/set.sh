@@ -98,7 +98,10 @@ ctl wait db0 --paths 2 --timeout 5 || fail "the new name is not used"
 works db0 || fail "no I/O"
 
 step "an attached device"
+refused 2 "policy: given twice" ctl attach tmp "iscsi://new@$A1/$IQN/1" \
+	-o policy=failover -o policy=weighted
 ctl attach tmp "iscsi://new@$A1/$IQN/1" -o chap-secret-file="$T/new.secret" \
+	-o path-priority="$A1:3260=3" -o path-priority="$A2:3260=4" \
 	--nbd "unix:$T/tmp.sock"
 ctl set tmp policy=failover portal="$A1" portal="$A2"
 equal policy "$(json '.devices[0].policy' status tmp)" failover
@@ -112,6 +115,17 @@ ctl reload
 equal "nothing is changed" "$(changed '')" null
 eventually 5 portals_are db0 "$A1:3260 $A2:3260" || fail "$(portals)"
 ctl wait db0 --paths 2 --timeout 10
+works db0 || fail "no I/O"
+
+step "a reload with what cannot change in a live device"
+sed -i 's/^lun = 1/&\nshared = yes\nfailback = manual/' "$T/umpio.conf"
+: >"$T/umpiod.out"
+ctl reload
+eventually 10 grep -q '^db0 ready' "$T/umpiod.out" || fail "not served anew"
+ctl wait db0 --paths 2 --timeout 10
+ctl set db0 policy=failover
+equal policy "$(json '.devices[0].policy' status db0)" failover
+ctl set db0 policy=round-robin
 works db0 || fail "no I/O"
 
 step "abort"
