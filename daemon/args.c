@@ -37,7 +37,7 @@ static const struct {
 	{"nbd", "nbd", NULL, "ADDRESS",
 		"serve over NBD at unix:PATH or tcp:HOST:PORT; repeatable"},
 	{"fuse", "fuse", NULL, "FILE", "serve as a FUSE block file at FILE"},
-	{"policy", "policy", NULL, "NAME", "round-robin or failover"},
+	{"policy", "policy", NULL, "NAME", "how requests are spread over the paths, see umpiod(8)"},
 	{"discover", "discover", "yes", NULL,
 		"add every portal that the target reports"},
 	{"read-only", "read-only", "yes", NULL, "refuse all writes"},

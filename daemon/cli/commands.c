@@ -79,8 +79,8 @@ const struct command commands[] = {
 		"repeatable\n"
 		"  --fuse F      serve as a FUSE block file at F; repeatable\n"
 		"  --policy P    how requests are spread over the paths\n"
-		"  -o K=V        any key of a device or target, see "
-		"umpio.conf(5)\n",
+		"  -o K=V        any key of a [device], see umpio.conf(5); "
+		"repeatable\n",
 		2, ANY, attach_options, cmd_attach},
 	{"detach", "NAME [--now]", "flush, log out and remove a device",
 		"  --now         do not wait for requests in flight\n", 1, 1,
@@ -102,7 +102,7 @@ const struct command commands[] = {
 		"  PATH                  HOST:PORT of its portal, or its id\n",
 		3, 4, fault_options, cmd_fault},
 	{"set", "NAME KEY=VALUE...",
-		"change settings of a live device, until the next reload",
+		"change settings of a live device; the file stays as it is",
 		"  KEY           policy, timers and whatever umpio.conf(5) "
 		"calls "
 		"live;\n"
@@ -139,7 +139,8 @@ const struct command commands[] = {
 		"  --initiator-name IQN      who to be; default as umpiod\n"
 		"  --chap-user NAME          CHAP name\n"
 		"  --chap-secret-file FILE   file with the CHAP secret, mode "
-		"0600\n",
+		"0600\n"
+		"  --isns                    PORTAL is an iSNS server\n",
 		1, 1, discover_options, cmd_discover},
 	{.name = "upgrade", .synopsis = ""},
 	{0},

@@ -103,8 +103,8 @@ X(GROUP_BY, "group-by", T | V, CHOICE, "alua|portal-group|priority|none", 0, 0,
 	"what makes paths a group: the target's ALUA state, its portal group, "
 	"the key path-priority, or nothing (all paths are one group)")
 X(PATH_PRIORITY, "path-priority", T | V, LIST, NULL, 0, 0, NULL, 0,
-	"HOST:PORT=N: priority of a path for group-by = priority, the highest "
-	"goes first; repeatable, default 0")
+	"HOST:PORT=N: priority of a path for group-by = priority, from 0 to "
+	"1000, the highest goes first; repeatable, default 0")
 X(PATH_WEIGHT, "path-weight", T | V, LIST, NULL, 0, 0, NULL, 0,
 	"HOST:PORT=N: weight of a path for policy = weighted, 1 to 1000; "
 	"repeatable, default 1")
@@ -141,8 +141,8 @@ X(MARGINAL, "marginal", T | V, BOOL, NULL, 0, 0, "yes", 1,
 /* Safety of writes */
 X(GHOST_GUARD, "ghost-guard", T | V, TEXT, NULL, 0, 32, "15s", 1,
 	"a write that was retried, and whose first attempt cannot be proven "
-	"dead, holds back newer writes to the same blocks for so long; forever: "
-	"until there is proof")
+	"dead, holds back newer writes to the same blocks for so long, at most "
+	"1h; forever: until there is proof")
 X(WRITE_CACHE, "write-cache", T | V, CHOICE, "auto|volatile|nonvolatile", 0, 0,
 	"auto", 0,
 	"whether the target may lose flushable writes when it restarts; auto: "
@@ -156,7 +156,8 @@ X(READ_ONLY, "read-only", T | V, BOOL, NULL, 0, 0, "no", 0,
 
 /* Frontends */
 X(NBD, "nbd", V, LIST, NULL, 0, 0, NULL, 0,
-	"unix:PATH or tcp:HOST:PORT at which the device is an NBD export")
+	"unix:PATH or tcp:HOST:PORT at which the device is an NBD export; HOST "
+	"is an address or localhost")
 X(FUSE, "fuse", V, LIST, NULL, 0, 0, NULL, 0,
 	"file at which the device is a FUSE block file")
 X(FUSE_CACHE, "fuse-cache", V, BOOL, NULL, 0, 0, "off", 0,
@@ -172,10 +173,11 @@ X(TLS, "tls", D | V, CHOICE, "off|required", 0, 0, "off", 0,
 	"this and the keys below")
 X(TLS_CERTIFICATES, "tls-certificates", D | V, TEXT, NULL, 0, 4000, NULL, 0,
 	"directory with server-cert.pem, server-key.pem and, for "
-	"tls-verify-peer, ca-cert.pem")
+	"tls-verify-peer, ca-cert.pem; read when the device begins to be served, "
+	"so that renewed ones take a detach and a reload")
 X(TLS_PSK_FILE, "tls-psk-file", D | V, TEXT, NULL, 0, 4095, NULL, 0,
 	"file with lines NAME:HEXKEY, the pre-shared keys: a regular file of "
-	"our own, mode 0600")
+	"our own, mode 0600; read when the device begins to be served")
 X(TLS_VERIFY_PEER, "tls-verify-peer", D | V, BOOL, NULL, 0, 0, "no", 0,
 	"clients must show a certificate of the CA in ca-cert.pem")
 X(TLS_ALLOW, "tls-allow", V, LIST, NULL, 0, 0, NULL, 0,

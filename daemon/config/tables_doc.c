@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Writes what the table of keys says: `settings_doc man PAGE.in` prints the
- * manual page with the line @KEYS@ replaced by the keys, `settings_doc sample`
- * the commented sample configuration. Runs while building.
+ * Writes what the tables of keys and of events say: `tables_doc man PAGE.in`
+ * prints the manual page with the line @KEYS@ replaced by the keys, and
+ * @EVENTS@ by the events; `tables_doc sample` the commented sample
+ * configuration. Runs while building.
  */
 #include <umpio/settings.h>
 
@@ -120,6 +121,28 @@ static void print_man_key(const struct setting_info *info)
 	puts(info->live ? "; live." : ".");
 }
 
+static void print_man_keys(void)
+{
+	for (int i = 0; i < SETTINGS; i++)
+		print_man_key(setting_info(i));
+}
+
+static void print_man_events(void)
+{
+	static const struct {
+		const char *word, *help;
+	} events[] = {
+#define X(id, word, help) {word, help},
+#include <umpio/tbl/events.h>
+#undef X
+	};
+	for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+		printf(".It Li %s\n", events[i].word);
+		print_roff(events[i].help);
+		puts(".");
+	}
+}
+
 static int print_man(const char *file)
 {
 	char line[4096];
@@ -129,12 +152,12 @@ static int print_man(const char *file)
 		return 1;
 	}
 	while (fgets(line, sizeof line, in)) {
-		if (strcmp(line, "@KEYS@\n") != 0) {
+		if (strcmp(line, "@KEYS@\n") == 0)
+			print_man_keys();
+		else if (strcmp(line, "@EVENTS@\n") == 0)
+			print_man_events();
+		else
 			fputs(line, stdout);
-			continue;
-		}
-		for (int i = 0; i < SETTINGS; i++)
-			print_man_key(setting_info(i));
 	}
 	fclose(in);
 	return 0;
@@ -231,6 +254,6 @@ int main(int argc, char **argv)
 	else if (argc == 2 && strcmp(argv[1], "sample") == 0)
 		status = print_sample();
 	else
-		fputs("usage: settings_doc man PAGE.in | sample\n", stderr);
+		fputs("usage: tables_doc man PAGE.in | sample\n", stderr);
 	return status == 0 && fflush(stdout) != 0 ? 1 : status;
 }
