@@ -345,6 +345,14 @@ static uint64_t first_recheck(const struct mpath *mp)
 	return RECHECK / 2 + random % (RECHECK / 2);
 }
 
+void health_expect(struct mpath *mp)
+{
+	if (mp->phase != PHASE_ACTIVE || owes(mp))
+		return;
+	check(mp, now_of(mp));
+	health_poke(mp->dev);
+}
+
 void health_doubt(struct mpath *mp, const char *why)
 {
 	if (!mp->health.checking)

@@ -70,6 +70,10 @@ void health_begin(struct mpath *mp);
 /* Something has changed: the next look may be sooner. */
 void health_poke(struct mpdev *dev);
 
+/* Somebody waits for an answer to a command of the device's own: an idle path
+ * owes one from now on, as if it were checked. */
+void health_expect(struct mpath *mp);
+
 /* There is reason to doubt that the path, which is active, is still there: it
  * is asked, and from now on it owes an answer. */
 void health_doubt(struct mpath *mp, const char *why);

@@ -93,6 +93,7 @@ void suspect_new_session(struct mpath *mp)
 	struct suspect *s = &dev->suspect;
 
 	mp->session = ++s->witnesses.clock;
+	mp->witness.mute = 0;
 	/* Who knows what became of what was written again before it? */
 	if (s->step == SUSPECT_REPLAY || s->step == SUSPECT_SYNC)
 		s->again = true;

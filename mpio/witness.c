@@ -12,20 +12,19 @@
  * write to the unit too, flushes fail, so that it may take longer. */
 #define TIME        (2 * NS_PER_S)
 #define TIME_SHARED (5 * NS_PER_S)
-#define AGAIN       (50 * NS_PER_MS) /* after it could not answer */
+#define LOOK        (50 * NS_PER_MS) /* how often at those that are asked */
 #define TRIES       8                /* unit attentions that a path may have */
 
-static void ask_again(void *arg);
+static void look(void *arg);
 
 void witnesses_init(struct mpdev *dev)
 {
-	dev->suspect.witnesses.again =
-		loop_timer_new(dev->loop, ask_again, dev);
+	dev->suspect.witnesses.timer = loop_timer_new(dev->loop, look, dev);
 }
 
 void witnesses_fini(struct mpdev *dev)
 {
-	loop_timer_free(dev->suspect.witnesses.again);
+	loop_timer_free(dev->suspect.witnesses.timer);
 }
 
 void witnesses_decide(struct mpdev *dev)
@@ -62,8 +61,8 @@ static bool may_answer_later(
 	if (d->flags & DISPOSITION_REREAD_ALUA && !alua_state_usable(state) &&
 		state != ALUA_TRANSITIONING)
 		return false;
-	return w->doubt && w->again && !mp->dev->hurry &&
-	       loop_now(mp->dev->loop) + AGAIN < mp->witness.until;
+	return w->doubt && w->timer && !mp->dev->hurry &&
+	       loop_now(mp->dev->loop) + LOOK < mp->witness.until;
 }
 
 static enum word word_of(struct mpath *mp)
@@ -101,28 +100,13 @@ static bool has_proven(struct mpath *mp)
 	return true;
 }
 
-static void wait_to_ask(struct mpath *mp)
-{
-	struct witnesses *w = &mp->dev->suspect.witnesses;
-
-	mp->witness.later = true;
-	if (w->again_set)
-		return;
-	w->again_set = true;
-	loop_timer_set(w->again, AGAIN);
-}
-
 static void hear(struct mpath *mp, enum word word)
 {
 	struct mpdev *dev = mp->dev;
 	struct witnesses *w = &dev->suspect.witnesses;
 
-	if (word == WORD_RESET) {
-		pr_reset(dev);
-		suspect_reset(dev, "a reset was reported");
-	}
 	if (word == WORD_LATER) {
-		wait_to_ask(mp);
+		mp->witness.later = true;
 		return;
 	}
 	if ((word == WORD_RESET && dev->suspect.step == SUSPECT_SETTLE) ||
@@ -134,9 +118,12 @@ static void hear(struct mpath *mp, enum word word)
 		ask(mp);
 		return;
 	}
+	if (word == WORD_NONE && loop_now(dev->loop) >= mp->witness.until)
+		mp->witness.mute = mp->witness.asked_at;
 	mp->witness.asking = false;
 	if (--w->asking)
 		return;
+	loop_timer_stop(w->timer);
 	if (w->doubt)
 		suspect_reset(dev, "no session that was there before answers");
 	suspect_poke(dev);
@@ -158,7 +145,14 @@ static void answered(struct path_cmd *cmd)
 	enum word word = word_of(mp);
 
 	mp->inflight--;
+	mp->witness.sent = false;
 	overtake_told(mp, cmd);
+	if (word == WORD_RESET) {
+		pr_reset(mp->dev);
+		suspect_reset(mp->dev, "a reset was reported");
+	}
+	if (!mp->witness.asking)
+		return; /* its time was over */
 	if (word != WORD_GOOD || !mp->dev->suspect.witnesses.doubt ||
 		!overtake_wait(mp, &mp->witness.testimony, mp->witness.session))
 		hear(mp, word);
@@ -180,23 +174,37 @@ static void ask(struct mpath *mp)
 	};
 	cdb_test_unit_ready(cmd->cdb);
 	mp->inflight++;
+	mp->witness.sent = true;
 	overtake_ask(mp, cmd);
+	health_expect(mp);
 }
 
 static void ask_anew(struct mpath *mp)
 {
-	mp->witness.until = loop_now(mp->dev->loop) +
+	mp->witness.asked_at = loop_now(mp->dev->loop);
+	mp->witness.until = mp->witness.asked_at +
 			    (mp->dev->options.shared ? TIME_SHARED : TIME);
 	ask(mp);
 }
 
+/* It had its time, and has answered nothing that was sent since then. */
+static bool is_mute(const struct mpath *mp)
+{
+	return mp->witness.sent ||
+	       (mp->health.answered < mp->witness.mute &&
+		       mp->health.replied_at < mp->witness.mute);
+}
+
 void witness_ask(struct mpath *mp)
 {
-	if (mp->witness.asking)
+	struct witnesses *w = &mp->dev->suspect.witnesses;
+
+	if (mp->witness.asking || is_mute(mp))
 		return;
 	mp->witness.asking = true;
 	mp->witness.tries = 0;
-	mp->dev->suspect.witnesses.asking++;
+	if (w->asking++ == 0)
+		loop_timer_set(w->timer, LOOK);
 	ask_anew(mp);
 }
 
@@ -207,21 +215,29 @@ static bool is_witness(const struct mpath *mp)
 	       mp->session && mp->session <= mp->dev->suspect.witnesses.proven;
 }
 
-static void ask_again(void *arg)
+static void ask_again(struct mpath *mp)
+{
+	mp->witness.later = false;
+	if (mp->dev->suspect.witnesses.doubt && is_witness(mp))
+		ask(mp);
+	else
+		hear(mp, WORD_NONE);
+}
+
+/* A command whose time is over may take much longer to end. */
+static void look(void *arg)
 {
 	struct mpdev *dev = arg;
+	uint64_t now = loop_now(dev->loop);
 	struct mpath *mp;
 
-	dev->suspect.witnesses.again_set = false;
-	TAILQ_FOREACH (mp, &dev->paths, link) {
-		if (!mp->witness.later)
-			continue;
-		mp->witness.later = false;
-		if (dev->suspect.witnesses.doubt && is_witness(mp))
-			ask(mp);
-		else
+	loop_timer_set(dev->suspect.witnesses.timer, LOOK);
+	TAILQ_FOREACH (mp, &dev->paths, link)
+		if (mp->witness.later)
+			ask_again(mp);
+		else if (mp->witness.sent && mp->witness.asking &&
+			 now >= mp->witness.until)
 			hear(mp, WORD_NONE);
-	}
 }
 
 void witness_down(struct mpath *mp)

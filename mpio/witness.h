@@ -30,9 +30,12 @@ struct witness {
 	struct promise testimony; /* a good word, until it can be believed */
 	uint64_t clock;           /* witnesses.clock when it was asked */
 	uint64_t session;         /* the path's then */
-	uint64_t until;           /* loop_now(); then it is none */
+	uint64_t asked_at, until; /* loop_now(); then it is none */
+	uint64_t mute;            /* asked_at of one that had no answer */
 	unsigned tries;
-	bool asking, later; /* later: it waits to be asked again */
+	bool asking; /* its word is waited for */
+	bool sent;   /* the command is under way, perhaps for longer */
+	bool later;  /* it waits to be asked again */
 };
 
 /* All of a device. */
@@ -42,9 +45,8 @@ struct witnesses {
 	uint64_t proven; /* of them: those sessions have seen all that was
 			  * acknowledged */
 	unsigned asking; /* paths asked to bear witness or to settle */
-	struct loop_timer *again; /* those that could not answer; NULL: no
-				   * memory for it */
-	bool again_set;
+	struct loop_timer *timer; /* while any is asked; NULL: no memory for
+				   * it */
 };
 
 void witnesses_init(struct mpdev *dev);
@@ -60,7 +62,7 @@ void witnesses_trust(struct mpdev *dev);
 /* There is no doubt any more, either way. */
 void witnesses_decide(struct mpdev *dev);
 
-/* Asks one path whether there was a reset, if it is not being asked. */
+/* Asks one path whether there was a reset, unless it leaves that unanswered. */
 void witness_ask(struct mpath *mp);
 
 /* The path is down: it bears no witness. */

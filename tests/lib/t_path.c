@@ -108,6 +108,13 @@ static void end_fences(struct t_path *tp, int err)
 	}
 }
 
+/* A path aborts what is late, which takes somebody who answers. */
+static uint64_t deadline_of(const struct t_path *tp, const struct path_cmd *cmd)
+{
+	return cmd->deadline && !tp->silent && !tp->deaf ? cmd->deadline
+							 : UINT64_MAX;
+}
+
 /* Ends `cmd` when it is time. */
 static void end_one(struct t_path *tp, struct path_cmd *cmd)
 {
@@ -117,7 +124,7 @@ static void end_one(struct t_path *tp, struct path_cmd *cmd)
 		fail(tp, cmd, PATH_NOT_SENT, -ENOTCONN);
 	} else if (tp->now) {
 		fail(tp, cmd, PATH_UNKNOWN, -ECANCELED);
-	} else if (cmd->deadline && cmd->deadline <= now) {
+	} else if (deadline_of(tp, cmd) <= now) {
 		fail(tp, cmd, PATH_UNKNOWN,
 			cmd->deadline == 1 ? -ECANCELED : -ETIMEDOUT);
 	} else if (!is_kept(tp, cmd) && due_of(cmd) <= now) {
@@ -198,8 +205,8 @@ static void plan(struct t_path *tp)
 	TAILQ_FOREACH (cmd, &tp->cmds, link) {
 		if (!is_kept(tp, cmd) && due_of(cmd) < due)
 			due = due_of(cmd);
-		if (cmd->deadline && cmd->deadline < due)
-			due = cmd->deadline;
+		if (deadline_of(tp, cmd) < due)
+			due = deadline_of(tp, cmd);
 		if (!tp->up || tp->now)
 			due = now;
 	}

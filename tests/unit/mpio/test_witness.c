@@ -58,11 +58,35 @@ Test(witness, the_witness_has_its_time)
 	struct bench b;
 	struct bench_req r;
 
-	setup_doubt(&b, 2);
-	bench_submit(&b, &r, BLK_READ, 0, 0, 512);
-	bench_run(&b, 4500 * MS);
-	expect_read(&r, 'a');
-	end_doubt(&b);
+	for (int deaf = 0; deaf < 2; deaf++) {
+		setup_doubt(&b, 2);
+		b.paths[1]->deaf = deaf;
+		bench_submit(&b, &r, BLK_READ, 0, 0, 512);
+		bench_run(&b, 2100 * MS);
+		expect_read(&r, 'a');
+		end_doubt(&b);
+		bench_fini(&b);
+	}
+}
+
+/* One that nobody used is as silent as one that was. */
+Test(witness, a_silent_one_fails_in_time)
+{
+	struct bench b;
+	struct bench_req r;
+
+	bench_init(&b, 2, "failover", NULL);
+	bench_up(&b);
+	bench_put(&b, 0, 0, 8192, 'a');
+	bench_run(&b, 1500 * MS);
+	b.paths[1]->silent = true;
+	bench_die(&b, 0);
+	bench_submit(&b, &r, BLK_FLUSH, 0, 0, 0);
+	bench_run(&b, 2100 * MS);
+	cr_assert_eq(r.done, 1);
+	cr_assert_eq(r.err, 0);
+	cr_assert_eq(bench_path(&b, 1).state, MPATH_FAILED);
+	bench_req_fini(&r);
 	bench_fini(&b);
 }
 
