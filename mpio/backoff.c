@@ -79,17 +79,15 @@ void backoff_rest(struct mpath *mp)
 		start_at(mp, now(mp) + delay_of(mp, MAX));
 }
 
-void backoff_hurry(struct mpath *mp)
-{
-	if (mp->phase == PHASE_BACKOFF &&
-		mp->backoff.start_at > now(mp) + MAX_URGENT)
-		backoff_rest(mp);
-}
-
 void backoff_advance(struct mpath *mp, uint64_t at)
 {
 	if (mp->phase == PHASE_BACKOFF && at < mp->backoff.start_at)
 		start_at(mp, at);
+}
+
+void backoff_hurry(struct mpath *mp)
+{
+	backoff_advance(mp, mp->backoff.started_at + MAX_URGENT);
 }
 
 void backoff_reset(struct mpath *mp)

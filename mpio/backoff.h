@@ -31,7 +31,8 @@ void backoff_wait(struct mpath *mp, enum path_cure cure, uint64_t wait);
 /* Sets the path's timer to the next attempt. */
 void backoff_rest(struct mpath *mp);
 
-/* It has become urgent: no long rest now, if it rests. */
+/* It has become urgent: no later than 1 s after the last attempt, if it rests.
+ */
 void backoff_hurry(struct mpath *mp);
 
 /* No later than loop_now() `at`, if it rests and may be started by then. */

@@ -80,6 +80,29 @@ Test(mpath, others_left_may_take_up_to_five_seconds)
 	bench_fini(&b);
 }
 
+/* One that has rested for a second is tried at once. */
+Test(mpath, the_last_loss_wakes_the_others)
+{
+	struct path_down why = {.cure = PATH_RETRY, .reason = "refused"};
+	struct bench b;
+	struct t_path *tp;
+
+	bench_init(&b, 2, "failover", NULL);
+	bench_up(&b);
+	tp = b.paths[1];
+	tp->refusal = &why;
+	t_path_die(tp, PATH_UNKNOWN, false, "reset");
+	bench_run(&b, 10 * S);
+	while (loop_now(b.loop) < tp->started_at[tp->starts - 1] + S)
+		bench_run(&b, 10 * MS);
+	b.paths[0]->refusal = &why;
+	tp->refusal = NULL;
+	t_path_die(b.paths[0], PATH_UNKNOWN, false, "reset");
+	bench_run(&b, 2 * MS);
+	cr_assert_eq(bench_path(&b, 1).state, MPATH_ACTIVE);
+	bench_fini(&b);
+}
+
 Test(mpath, time2wait_is_kept)
 {
 	struct path_down why = {.cure = PATH_RETRY, .wait = 7 * S};
