@@ -78,7 +78,7 @@ mend_both() { heal; }
 # TCP may still wait to send again what was dropped: that is this fault's doing.
 resending() { # COMMAND…: in the network namespace that it enters
 	"$@" ss -Htno state established '( dport = :3260 or sport = :3260 )' |
-		grep -q 'timer:(on,[^,]*,[1-9]'
+		grep -q 'timer:(\(on\|persist\),[^,]*,[1-9]'
 }
 all_sent() { ! resending env && ! resending there; }
 counts() { json '.devices[0].paths[] | .reads + .writes' status; }
@@ -118,7 +118,9 @@ while [ $done -lt "$FAULTS" ] && [ $SECONDS -lt $end ]; do
 	eventually 20 all_sent || fail "TCP does not get over $name"
 	over
 	done=$((done + 1))
-	sleep 0.$((RANDOM % 5))
+	# What is in flight would wait for the next fault, and count for this one:
+	# after so long it has ended, or waits for longer than any may.
+	sleep 0.$((3 + RANDOM % 3))
 done
 got=0
 echo stop >"$FIFO"
