@@ -8,41 +8,58 @@
 
 #include "daemon.h"
 
-/* Sets `key` to every text of the array `member`. 0, or -1 and a line. */
-static int set_list(struct section *s, struct json_object *request,
-	const char *member, const char *key, char *why, size_t why_size)
+static int set_text(struct section *s, const char *key, struct json_object *o,
+	char *why, size_t why_size)
+{
+	if (!json_object_is_type(o, json_type_string)) {
+		snprintf(why, why_size, "attach: %s: not a text", key);
+		return -1;
+	}
+	return section_set(s, key, json_object_get_string(o), why, why_size);
+}
+
+/* Sets `key` to every text of the array `list`. 0, or below and a line. */
+static int set_list(struct section *s, const char *key,
+	struct json_object *list, char *why, size_t why_size)
+{
+	int err = 0;
+
+	if (!json_object_is_type(list, json_type_array)) {
+		snprintf(why, why_size, "attach: %s is no list", key);
+		return -1;
+	}
+	for (size_t i = 0; i < json_object_array_length(list) && !err; i++)
+		err = set_text(s, key, json_object_array_get_idx(list, i), why,
+			why_size);
+	return err;
+}
+
+/* The same with the member of that name, if there is one. */
+static int set_member(struct section *s, const char *key,
+	struct json_object *request, const char *member, char *why,
+	size_t why_size)
 {
 	struct json_object *list;
 
-	if (!json_object_object_get_ex(request, member, &list))
-		return 0;
-	if (!json_object_is_type(list, json_type_array)) {
-		snprintf(why, why_size, "attach: %s is no list", member);
-		return -1;
-	}
-	for (size_t i = 0; i < json_object_array_length(list); i++) {
-		struct json_object *o = json_object_array_get_idx(list, i);
-
-		if (!json_object_is_type(o, json_type_string)) {
-			snprintf(why, why_size, "attach: %s: not a text",
-				member);
-			return -1;
-		}
-		if (section_set(s, key, json_object_get_string(o), why,
-			    why_size) < 0)
-			return -1;
-	}
-	return 0;
+	return json_object_object_get_ex(request, member, &list)
+		       ? set_list(s, key, list, why, why_size)
+		       : 0;
 }
 
-static bool is_twice(const char *key, struct json_object *values)
+/* A text, or for a key that may be repeated a list of them. */
+static int set_option(struct section *s, const char *key,
+	struct json_object *value, char *why, size_t why_size)
 {
 	int id = setting_find(key);
 
-	return id >= 0 &&
-	       setting_info((enum setting)id)->type != SETTING_LIST &&
-	       json_object_is_type(values, json_type_array) &&
-	       json_object_array_length(values) > 1;
+	if (!json_object_is_type(value, json_type_array))
+		return set_text(s, key, value, why, why_size);
+	if (id >= 0 && setting_info((enum setting)id)->type != SETTING_LIST &&
+		json_object_array_length(value) > 1) {
+		snprintf(why, why_size, "attach: %s: given twice", key);
+		return -1;
+	}
+	return set_list(s, key, value, why, why_size);
 }
 
 static int set_options(struct section *s, struct json_object *request,
@@ -56,13 +73,9 @@ static int set_options(struct section *s, struct json_object *request,
 		snprintf(why, why_size, "attach: options is no object");
 		return -1;
 	}
-	json_object_object_foreach(options, key, values)
+	json_object_object_foreach(options, key, value)
 	{
-		if (is_twice(key, values)) {
-			snprintf(why, why_size, "attach: %s: given twice", key);
-			return -1;
-		}
-		if (set_list(s, options, key, key, why, why_size) < 0)
+		if (set_option(s, key, value, why, why_size) < 0)
 			return -1;
 	}
 	return 0;
@@ -73,9 +86,9 @@ static int set_all(struct section *s, struct json_object *request, char *why,
 {
 	const char *policy = control_text(request, "policy");
 
-	if (set_list(s, request, "urls", "url", why, why_size) < 0 ||
-		set_list(s, request, "nbd", "nbd", why, why_size) < 0 ||
-		set_list(s, request, "fuse", "fuse", why, why_size) < 0)
+	if (set_member(s, "url", request, "urls", why, why_size) < 0 ||
+		set_member(s, "nbd", request, "nbd", why, why_size) < 0 ||
+		set_member(s, "fuse", request, "fuse", why, why_size) < 0)
 		return -1;
 	if (policy && section_set(s, "policy", policy, why, why_size) < 0)
 		return -1;
