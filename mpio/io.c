@@ -399,6 +399,8 @@ static void judge(struct io *io, struct mpath *mp)
 	 * again, which has nothing left to do, would succeed. */
 	if (v.unflushed && suspect_flush_failed(dev, v.what))
 		v.action = RETRY_FAIL;
+	if (v.unknown && io->kind == IO_SYNC)
+		suspect_flush_unheard(dev);
 	heed(io, mp, &v);
 	if (v.action == RETRY_COMPLETE) {
 		complete(io, mp, loop_now(dev->loop));

@@ -64,6 +64,7 @@ void suspect_reset(struct mpdev *dev, const char *what)
 {
 	struct suspect *s = &dev->suspect;
 
+	s->mild = false;
 	witnesses_decide(dev);
 	if (!at_risk(dev))
 		s->witnesses.proven = s->witnesses.clock;
@@ -106,16 +107,31 @@ void suspect_new_session(struct mpath *mp)
 /*
  * The replay
  */
-static void end(struct mpdev *dev)
+static void calm(struct mpdev *dev)
 {
-	struct suspect *s = &dev->suspect;
-
-	retain_drop(dev);
-	s->step = SUSPECT_CALM;
-	s->witnesses.proven = s->witnesses.clock;
+	dev->suspect.step = SUSPECT_CALM;
 	request_gate_open(dev, GATE_ALL);
 	flush_kick(dev);
 	fence_poke(dev);
+}
+
+static void end(struct mpdev *dev)
+{
+	retain_drop(dev);
+	dev->suspect.witnesses.proven = dev->suspect.witnesses.clock;
+	calm(dev);
+}
+
+/* No reset was seen, and not everything can be written again: that a path was
+ * lost is no reason to tell of a loss, so the flush is believed next time. */
+static void relent(struct mpdev *dev)
+{
+	struct witnesses *w = &dev->suspect.witnesses;
+
+	dev->suspect.failures = FLUSH_FAILURES;
+	calm(dev);
+	if (w->clock > w->proven)
+		witnesses_call(dev);
 }
 
 static void lose(struct mpdev *dev, const char *why)
@@ -153,7 +169,8 @@ bool suspect_flush_failed(struct mpdev *dev, const char *what)
 		return false;
 	if (dev->hurry || (s->step != SUSPECT_CALM && s->step != SUSPECT_SYNC))
 		return true;
-	repeat = ++s->failures <= FLUSH_FAILURES && at_risk(dev);
+	repeat = s->failures < FLUSH_FAILURES && at_risk(dev);
+	s->failures += repeat;
 	snprintf(text, sizeof text, "a flush failed: %s", what);
 	if (s->step == SUSPECT_SYNC) {
 		s->again |= repeat;
@@ -164,6 +181,20 @@ bool suspect_flush_failed(struct mpdev *dev, const char *what)
 		retain_drop(dev);
 	}
 	return true;
+}
+
+void suspect_flush_unheard(struct mpdev *dev)
+{
+	struct suspect *s = &dev->suspect;
+
+	if (s->step == SUSPECT_SYNC)
+		s->again = true;
+	if (s->step != SUSPECT_CALM || s->failures == FLUSH_FAILURES ||
+		dev->options.shared || dev->hurry || !at_risk(dev))
+		return;
+	s->failures++;
+	suspect_reset(dev, "the answer to a flush is lost");
+	s->mild = true;
 }
 
 void suspect_flushed(struct mpdev *dev)
@@ -331,6 +362,8 @@ static void settle(struct mpdev *dev)
 		end(dev);
 	} else if (dev->options.shared) {
 		give_up(dev, "others write to it too, so nothing is repeated");
+	} else if (dev->retain.holes && s->mild) {
+		relent(dev);
 	} else if (dev->retain.holes) {
 		give_up(dev, "not all of them were kept");
 	} else {

@@ -11,8 +11,9 @@
  *    │                └────────────── another reset ─────────┴──────────┘ │
  *    └────────────────────────────────────────────────────────────────────┘
  *
- * So it is when SYNCHRONIZE CACHE fails, in CALM or in SYNC: what it was to
- * write is written again; a few times, since a medium may fail for ever.
+ * So it is when SYNCHRONIZE CACHE fails, in CALM or in SYNC, or its answer is
+ * lost: what it was to write is written again; a few times, since a medium may
+ * fail for ever.
  *
  * Until CALM all new requests wait, and flushes; a read that was under way is
  * done again. Where others write to the unit too, or not everything is kept,
@@ -46,6 +47,7 @@ struct path_result;
 struct suspect {
 	uint8_t step;     /* enum suspect_step */
 	bool again;       /* another reset came during the replay */
+	bool mild;        /* no reset was seen: the answer to a flush is lost */
 	bool failed;      /* a piece could not be written */
 	bool starved;     /* there was no memory to write one */
 	bool asked;       /* in SETTLE: the paths were asked */
@@ -73,6 +75,11 @@ void suspect_heed(struct mpath *mp, unsigned flags, const char *what);
 /* SYNCHRONIZE CACHE was answered with an error, `what`, after which the cache
  * may have lost what it was to write. False: there was nothing to write. */
 bool suspect_flush_failed(struct mpdev *dev, const char *what);
+
+/* The answer to a SYNCHRONIZE CACHE is lost, and with it, perhaps, that it has
+ * failed: the same command again has nothing left to do then, and GOOD for it
+ * says nothing. Where others write to the unit too it is believed. */
+void suspect_flush_unheard(struct mpdev *dev);
 
 /* A flush has succeeded. */
 void suspect_flushed(struct mpdev *dev);

@@ -55,8 +55,8 @@ X(FENCE_EXPIRED, "fence-expired",
 	"ghost-guard is over without such a proof; newer writes to the blocks "
 	"named go on all the same")
 X(CACHE_REPLAYED, "cache-replayed",
-	"the target may have lost its write cache; what was not flushed was "
-	"written again, and flushed")
+	"the target may have lost its write cache, or the answer to a flush was "
+	"lost; what was not flushed was written again, and flushed")
 X(CACHE_LOST, "cache-lost",
 	"the target may have lost acknowledged writes with its cache, and they "
 	"could not be written again: the next flush of every client fails")
