@@ -8,7 +8,8 @@
 #include <string.h>
 #include <umpio/base/buf.h>
 
-#define RECORD 128 /* what an entry is counted with, beside its buffer */
+#define RECORD 128  /* what an entry is counted with, beside its buffer */
+#define BARE   4096 /* one without: a replay looks at each for each other */
 /* A buffer so much larger than its data is not kept, but a copy of them. */
 #define WASTE  4
 
@@ -21,7 +22,7 @@ void retain_init(struct retain *retain)
 
 static size_t weight(const struct retained *x)
 {
-	return RECORD + (x->buf ? x->buf->size : 0);
+	return x->buf ? RECORD + x->buf->size : BARE;
 }
 
 static void give_back(struct retain *retain, struct retained *x)
@@ -82,10 +83,15 @@ bool retain_touches(const struct mpdev *dev, uint64_t start, uint64_t end)
 	       marks_touch(retain->marks, start, end);
 }
 
+/* What was written before the cache was known of is in no list. */
 void retain_configure(struct mpdev *dev)
 {
+	bool was_on = dev->retain.on;
+
 	dev->retain.on = cache_exists(dev) && cache_can_sync(dev) &&
 			 dev->options.write_cache != MPIO_CACHE_SAFE;
+	if (dev->retain.on && !was_on)
+		dev->retain.holes |= dev->flush.clean != dev->flush.written;
 	if (!dev->retain.on && dev->suspect.step == SUSPECT_CALM)
 		retain_drop(dev);
 }
