@@ -264,6 +264,12 @@ static void build_data(struct io *io, const struct request *r, uint32_t n)
 	io->cmd.direction = x->kind == IO_READ ? PATH_DATA_IN : PATH_DATA_OUT;
 }
 
+/* An old copy of it could undo something. */
+static bool alters(enum io_kind kind)
+{
+	return kind == IO_WRITE || kind == IO_UNMAP || kind == IO_WRITE_SAME;
+}
+
 /* A command of `r`, to be built; NULL without memory. */
 static struct io *io_of(struct request *r, enum io_kind kind, io_done_fn *done)
 {
@@ -273,7 +279,8 @@ static struct io *io_of(struct request *r, enum io_kind kind, io_done_fn *done)
 		return NULL;
 	io->done = done;
 	io->owner = r;
-	io->range = r->range.state == RANGE_HELD ? &r->range : NULL;
+	if (alters(kind) && r->range.state == RANGE_HELD)
+		io->range = &r->range;
 	return io;
 }
 
