@@ -63,6 +63,18 @@ static void send_step(struct lun_probe *p)
 	path_submit(p->path, &p->cmd);
 }
 
+static void begin(struct lun_probe *p)
+{
+	p->step = lun_steps;
+	p->retries = 0;
+	p->facts = (struct lun_facts){.alua_state = ALUA_NONE};
+	p->pages = (struct vpd_pages){0};
+	p->has_capacity = p->has_mode = p->has_wwid = false;
+	p->relative_port = -1;
+	mode_init(&p->mode);
+	send_step(p);
+}
+
 static bool is_wanted(const struct lun_probe *p)
 {
 	if (p->brief && !p->step->names)
@@ -100,6 +112,15 @@ static void decode(struct lun_probe *p)
 	next_step(p);
 }
 
+/* What was read may be another by now. INQUIRY and TEST UNIT READY come first:
+ * a new session has news then. */
+static bool is_stale(struct lun_probe *p, const struct disposition *d)
+{
+	return d->flags & (DISPOSITION_REREAD_IDENTITY |
+				  DISPOSITION_REREAD_MODE) &&
+	       p->step > lun_steps + 1 && p->anew++ < RETRIES_MAX;
+}
+
 /* True when the step is tried again, now or later. */
 static bool retry(struct lun_probe *p, const struct disposition *d)
 {
@@ -119,7 +140,10 @@ static bool retry(struct lun_probe *p, const struct disposition *d)
 	if (d->action == DISPOSITION_PATH_BAD)
 		return false;
 	p->retries++;
-	send_step(p);
+	if (is_stale(p, d))
+		begin(p);
+	else
+		send_step(p);
 	return true;
 }
 
@@ -211,17 +235,13 @@ struct lun_probe *lun_probe(
 	p->path = path;
 	p->done = done;
 	p->arg = arg;
-	p->step = lun_steps;
 	p->started = loop_now(loop);
-	p->facts.alua_state = ALUA_NONE;
-	p->relative_port = -1;
-	mode_init(&p->mode);
 	p->wait = loop_timer_new(loop, wait_over, p);
 	if (!p->wait) {
 		free(p);
 		return NULL;
 	}
-	send_step(p);
+	begin(p);
 	return p;
 }
 

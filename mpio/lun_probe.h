@@ -42,7 +42,8 @@ struct lun_probe {
 	const struct lun_step *step;
 	struct path_cmd cmd;
 	bool sent, cancelled;
-	unsigned retries;
+	unsigned retries; /* of this step */
+	unsigned anew;    /* it began again */
 	uint64_t started;
 	struct loop_timer *wait;
 

@@ -99,6 +99,14 @@ static void act_probe(struct mpath *mp)
 	mpdev_update(mp->dev);
 }
 
+/* What it has read may be another by now. Where it is over, it waits for its
+ * reservations alone. */
+static void act_probe_anew(struct mpath *mp)
+{
+	if (mp->probe)
+		act_probe(mp);
+}
+
 static void act_activate(struct mpath *mp)
 {
 	bool new_session = !mp->session;
@@ -111,6 +119,7 @@ static void act_activate(struct mpath *mp)
 		mp->backoff.attempts = 0;
 	mp->was_active = true;
 	mp->refused = mp->hopeless = mp->counted = mp->dying = false;
+	mp->dev->hopeless = false;
 	mp->reason[0] = '\0';
 	mp->active_at = now(mp);
 	mp->backoff.slow_until = 0;
@@ -342,7 +351,8 @@ static const struct {
 	{IN(PROBING), INPUT_PROBED, act_activate},
 	{IN(PROBING), INPUT_REFUSED, act_refused},
 	{IN(ACTIVE), INPUT_RECHECK, act_probe},
-	{ANY & ~IN(ACTIVE), INPUT_RECHECK, act_nothing},
+	{IN(PROBING), INPUT_RECHECK, act_probe_anew},
+	{ANY & ~IN(ACTIVE) & ~IN(PROBING), INPUT_RECHECK, act_nothing},
 	{UP, INPUT_LEAVE, act_leave},
 	{IN(LEAVING) | IN(STOPPING), INPUT_LEAVE, act_nothing},
 	{UP | IN(LEAVING), INPUT_BAD, act_bad},

@@ -67,6 +67,7 @@ struct mpdev {
 	/* What the target turned out not to have */
 	bool no_unmap, no_write_same, no_unmapping_write_same, no_lba_status;
 	bool thin_warned, protection_told;
+	bool hopeless; /* said so, and no path was active since */
 
 	struct cache cache;
 	struct io_queue io;

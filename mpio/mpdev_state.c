@@ -238,9 +238,12 @@ void mpdev_check_hopeless(struct mpdev *dev, const char *reason)
 {
 	const struct mpath *mp;
 
+	if (dev->hopeless)
+		return;
 	TAILQ_FOREACH (mp, &dev->paths, link)
 		if (!mp->hopeless && !mp->removed && !mp->disabled)
 			return;
+	dev->hopeless = true;
 	notice_hopeless(dev, reason);
 }
 

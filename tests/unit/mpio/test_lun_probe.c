@@ -107,6 +107,25 @@ Test(lun_probe, all_facts)
 	fini(&p);
 }
 
+/* What was read before a unit attention may be another: all is read again. */
+Test(lun_probe, news_in_the_middle)
+{
+	struct t_lun_options o = bench_lun();
+	struct probing p;
+
+	init(&p, &o);
+	p.path->slow_opcode = SCSI_MODE_SENSE_6;
+	p.path->slow = S;
+	cr_assert_not_null(lun_probe(p.loop, &p.path->path, on_done, &p));
+	t_loop_run_for(p.loop, 500 * MS);
+	p.lun->options.serial = "OTHER";
+	t_nexus_attend(&p.path->nexus, 0x3f, 0x03);
+	cr_assert(t_loop_run_until(p.loop, is_done, &p, 10 * S));
+	cr_assert_eq(p.err, 0);
+	cr_assert_str_eq(p.facts.identity.serial, "OTHER");
+	fini(&p);
+}
+
 Test(lun_probe, without_ext_pages)
 {
 	static const uint8_t missing[] = {SCSI_MODE_SENSE_6, SCSI_MODE_SENSE_10,
