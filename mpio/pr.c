@@ -412,11 +412,24 @@ static void next(struct mpdev *dev)
 	send(mp, dev->pr.now);
 }
 
+/* Those that came up meanwhile were let in by the key of before. */
+static void catch_up(struct mpdev *dev)
+{
+	struct mpath *mp;
+
+	TAILQ_FOREACH (mp, &dev->paths, link)
+		if (dev->pr.key && mp->pr.key != dev->pr.key &&
+			mp->phase == PHASE_ACTIVE)
+			mpath_input(mp, INPUT_RECHECK);
+}
+
 static void end(void *arg)
 {
 	struct mpdev *dev = arg;
 	struct mpio_pr *pr = dev->pr.now;
 
+	if (pr->action == MPIO_PR_REGISTER && dev->pr.good)
+		catch_up(dev);
 	if (!dev->pr.good)
 		fail(pr, -ENOTCONN,
 			"no path is active to ask the target over; `umpio "

@@ -460,3 +460,23 @@ Test(pr, a_type_for_one_path)
 	cr_assert_eq(b.lun->reserve.type, 0);
 	bench_fini(&b);
 }
+
+/* It came up by the key of before while the others were registered. */
+Test(pr, a_path_that_comes_up_meanwhile)
+{
+	struct order o;
+	struct bench b;
+
+	setup(&b, 2);
+	bench_die(&b, 0);
+	b.paths[0]->latency = 10 * MS;
+	b.paths[1]->slow_opcode = SCSI_PERSISTENT_RESERVE_OUT;
+	b.paths[1]->slow = S;
+	bench_run(&b, MS);
+	begin(&b, &o, MPIO_PR_REGISTER, 0, KEY);
+	bench_run(&b, 2 * S);
+	cr_assert_eq(o.done, 1);
+	cr_assert_eq(o.err, 0);
+	cr_assert_eq(registered(&b, KEY), 2);
+	bench_fini(&b);
+}
