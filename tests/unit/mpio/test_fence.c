@@ -586,22 +586,3 @@ Test(fence, random_ghosts)
 		bench_fini(&c.b);
 	}
 }
-
-/* What a merge only reads can undo nothing. */
-Test(fence, a_read_leaves_nothing_behind)
-{
-	struct bench b;
-	struct bench_req r;
-
-	bench_init(&b, 2, "failover", NULL);
-	bench_up(&b);
-	b.paths[0]->hold = true;
-	bench_write(&b, &r, 0, 10, 10, 'p');
-	bench_run(&b, MS);
-	bench_die(&b, 0);
-	bench_run(&b, S);
-	bench_req_fini(&r);
-	cr_assert_eq(r.err, 0);
-	cr_assert_not(bench_heard(&b, "fenced"));
-	bench_fini(&b);
-}

@@ -134,3 +134,22 @@ Test(rmw, an_aligned_write_waits_for_the_merge)
 	cr_assert_eq(b.lun->memory[15], 'W');
 	bench_fini(&b);
 }
+
+/* What a merge only reads can undo nothing. */
+Test(rmw, what_it_reads_is_not_fenced)
+{
+	struct bench b;
+	struct bench_req r;
+
+	bench_init(&b, 2, "failover", NULL);
+	bench_up(&b);
+	b.paths[0]->hold = true;
+	bench_write(&b, &r, 0, 10, 10, 'p');
+	bench_run(&b, MS);
+	bench_die(&b, 0);
+	bench_run(&b, S);
+	bench_req_fini(&r);
+	cr_assert_eq(r.err, 0);
+	cr_assert_not(bench_heard(&b, "fenced"));
+	bench_fini(&b);
+}
