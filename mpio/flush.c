@@ -171,11 +171,9 @@ static void own_done(struct blk_req *blk, int err)
 	struct mpdev *dev = blk->arg;
 
 	dev->flush.own_busy = false;
-	if (err == -ENOMEM) {
-		return; /* health.c has it tried again */
-	} else if (!err) {
+	if (!err) {
 		retain_check(dev);
-	} else if (mpdev_has_path(dev) && !dev->hurry &&
+	} else if (err != -ENOMEM && mpdev_has_path(dev) && !dev->hurry &&
 		   !retain_is_empty(&dev->retain)) {
 		/* Whose writes these were, the next flush tells. */
 		flush_lost(dev);

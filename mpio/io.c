@@ -387,6 +387,7 @@ static void judge(struct io *io, struct mpath *mp)
 	struct mpdev *dev = io->dev;
 	struct path_result *r = &io->cmd.result;
 	struct retry_verdict v;
+	bool unheard;
 
 	/* The path lives, as far as is known; this command was lost alone. */
 	if (io->given_up && r->outcome != PATH_DONE && mpath_is_active(mp)) {
@@ -399,8 +400,7 @@ static void judge(struct io *io, struct mpath *mp)
 	 * again, which has nothing left to do, would succeed. */
 	if (v.unflushed && suspect_flush_failed(dev, v.what))
 		v.action = RETRY_FAIL;
-	if (v.unknown && io->kind == IO_SYNC)
-		suspect_flush_unheard(dev);
+	unheard = v.unheard && suspect_flush_unheard(dev);
 	heed(io, mp, &v);
 	if (v.action == RETRY_COMPLETE) {
 		complete(io, mp, loop_now(dev->loop));
@@ -411,6 +411,8 @@ static void judge(struct io *io, struct mpath *mp)
 		io->from = mp->id;
 	if (dev->hurry)
 		io->done(io, -ESHUTDOWN);
+	else if (unheard && mpdev_has_path(dev))
+		io->done(io, v.error); /* the replay waits for it */
 	else if (v.action == RETRY_FAIL)
 		fail(io, &v);
 	else if (v.action == RETRY_LATER)

@@ -141,7 +141,8 @@ struct mpdev *mpdev_new(struct loop *loop, const char *name,
 	pr_init(dev);
 	if (io_queue_init(dev) || growth_init(dev) || health_init(dev) ||
 		groups_init(dev) || alua_watch_init(dev) || !dev->blk.name ||
-		!dev->no_path || !dev->suspect.later) {
+		!dev->no_path || !dev->suspect.later ||
+		!dev->suspect.witnesses.timer) {
 		mpdev_free(dev);
 		return NULL;
 	}

@@ -428,7 +428,7 @@ static void end(void *arg)
 	struct mpdev *dev = arg;
 	struct mpio_pr *pr = dev->pr.now;
 
-	if (pr->action == MPIO_PR_REGISTER && dev->pr.good)
+	if (pr->action == MPIO_PR_REGISTER && dev->pr.good && !pr->error)
 		catch_up(dev);
 	if (!dev->pr.good)
 		fail(pr, -ENOTCONN,

@@ -145,9 +145,14 @@ struct retry_verdict retry_judge(enum io_kind kind,
 	bool moves_all = kind == IO_READ || kind == IO_WRITE;
 	struct retry_verdict v;
 
-	if (result->outcome != PATH_DONE)
-		return judge_transport(result, history, now);
+	if (result->outcome != PATH_DONE) {
+		v = judge_transport(result, history, now);
+		v.unheard = kind == IO_SYNC && v.unknown;
+		return v;
+	}
 	v = judge_answer(result, history, now);
+	v.unheard =
+		kind == IO_SYNC && result->status == SCSI_STATUS_TASK_ABORTED;
 	v.unflushed = kind == IO_SYNC && v.action != RETRY_COMPLETE &&
 		      !(v.flags & DISPOSITION_NOT_DONE);
 	if (v.action == RETRY_COMPLETE && moves_all &&

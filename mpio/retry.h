@@ -51,6 +51,7 @@ struct retry_verdict {
 	bool unknown;     /* an old copy may still be executed */
 	bool unflushed;   /* a flush has failed, and what it was to write may
 			   * be lost */
+	bool unheard;     /* what a flush has come to is not known */
 	const char *what; /* a constant, for logs */
 };
 

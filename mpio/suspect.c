@@ -183,18 +183,22 @@ bool suspect_flush_failed(struct mpdev *dev, const char *what)
 	return true;
 }
 
-void suspect_flush_unheard(struct mpdev *dev)
+bool suspect_flush_unheard(struct mpdev *dev)
 {
 	struct suspect *s = &dev->suspect;
 
-	if (s->step == SUSPECT_SYNC)
-		s->again = true;
-	if (s->step != SUSPECT_CALM || s->failures == FLUSH_FAILURES ||
-		dev->options.shared || dev->hurry || !at_risk(dev))
-		return;
+	if ((s->step != SUSPECT_CALM && s->step != SUSPECT_SYNC) ||
+		s->failures == FLUSH_FAILURES || dev->options.shared ||
+		dev->hurry || !at_risk(dev))
+		return false;
 	s->failures++;
+	if (s->step == SUSPECT_SYNC) {
+		s->again = true;
+		return true;
+	}
 	suspect_reset(dev, "the answer to a flush is lost");
 	s->mild = true;
+	return true;
 }
 
 void suspect_flushed(struct mpdev *dev)
@@ -356,7 +360,8 @@ static void settle(struct mpdev *dev)
 		s->asked = true;
 		for (unsigned n = 0; n < dev->view.nactive; n++)
 			witness_ask(dev->active[n]);
-		return;
+		if (s->witnesses.asking)
+			return;
 	}
 	if (retain_is_empty(&dev->retain)) {
 		end(dev);

@@ -59,7 +59,7 @@ struct suspect {
 	struct piece next;
 	struct blk_req slots[SUSPECT_WINDOW];
 	struct loop_task task;
-	struct loop_timer *later; /* in STARVED; NULL: no memory for it */
+	struct loop_timer *later; /* in STARVED */
 	struct witnesses witnesses;
 };
 
@@ -78,8 +78,8 @@ bool suspect_flush_failed(struct mpdev *dev, const char *what);
 
 /* The answer to a SYNCHRONIZE CACHE is lost, and with it, perhaps, that it has
  * failed: the same command again has nothing left to do then, and GOOD for it
- * says nothing. Where others write to the unit too it is believed. */
-void suspect_flush_unheard(struct mpdev *dev);
+ * says nothing. False: it is believed all the same. */
+bool suspect_flush_unheard(struct mpdev *dev);
 
 /* A flush has succeeded. */
 void suspect_flushed(struct mpdev *dev);

@@ -61,7 +61,7 @@ static bool may_answer_later(
 	if (d->flags & DISPOSITION_REREAD_ALUA && !alua_state_usable(state) &&
 		state != ALUA_TRANSITIONING)
 		return false;
-	return w->doubt && w->timer && !mp->dev->hurry &&
+	return w->doubt && !mp->dev->hurry &&
 	       loop_now(mp->dev->loop) + LOOK < mp->witness.until;
 }
 
@@ -146,6 +146,8 @@ static void answered(struct path_cmd *cmd)
 
 	mp->inflight--;
 	mp->witness.sent = false;
+	if (cmd->result.outcome == PATH_DONE)
+		mp->witness.mute = 0;
 	overtake_told(mp, cmd);
 	if (word == WORD_RESET) {
 		pr_reset(mp->dev);

@@ -45,8 +45,7 @@ struct witnesses {
 	uint64_t proven; /* of them: those sessions have seen all that was
 			  * acknowledged */
 	unsigned asking; /* paths asked to bear witness or to settle */
-	struct loop_timer *timer; /* while any is asked; NULL: no memory for
-				   * it */
+	struct loop_timer *timer; /* while any is asked */
 };
 
 void witnesses_init(struct mpdev *dev);

@@ -74,12 +74,16 @@ static bool setting_parse(
 }
 
 /* Into {"options":{KEY:[VALUE,…]}}. False: said what is wrong. */
-static bool add_option(
-	struct cli *cli, struct json_object *options, const char *text)
+static bool add_option(struct cli *cli, struct json_object *request,
+	struct json_object *options, const char *text)
 {
 	struct setting s;
 	if (!setting_parse(&s, cli, "-o", text))
 		return false;
+	if (strcmp(s.key, "nbd") == 0 || strcmp(s.key, "fuse") == 0) {
+		add_frontend(request, s.key, s.value);
+		return true;
+	}
 	control_append(
 		array_of(options, s.key), json_object_new_string(s.value));
 	return true;
@@ -111,7 +115,7 @@ static bool add_given(struct cli *cli, struct json_object *request,
 		else if (strcmp(name, "policy") == 0)
 			cli_add(request, "policy", given->value);
 		else if (strcmp(name, "option") == 0 &&
-			 !add_option(cli, options, given->value))
+			 !add_option(cli, request, options, given->value))
 			return false;
 	}
 	return true;

@@ -31,7 +31,7 @@ struct mpdev;
 	X(ACTIVE, "active")                                                    \
 	X(STANDBY, "standby")         /* usable, not in the current group */   \
 	X(FAILED, "failed")           /* down; is being reconnected */         \
-	X(QUARANTINED, "quarantined") /* another LUN */    \
+	X(QUARANTINED, "quarantined") /* another LUN */                        \
 	X(DISABLED, "disabled")       /* by `umpio path fail` */
 
 enum mpdev_state {

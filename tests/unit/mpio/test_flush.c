@@ -252,8 +252,31 @@ Test(flush, a_durable_write_whose_flush_is_not_answered)
 	bench_fini(&b);
 }
 
+/* One that never is answered ends some time, and holds up nobody else then. */
+Test(flush, that_is_never_answered)
+{
+	struct bench b;
+	struct bench_req r;
+
+	bench_init(&b, 2, "failover", NULL);
+	bench_up(&b);
+	bench_put(&b, 0, 0, 4096, 'a');
+	for (int i = 0; i < 2; i++) {
+		b.paths[i]->slow_opcode = SCSI_SYNCHRONIZE_CACHE_16;
+		b.paths[i]->slow = 100000 * S;
+	}
+	bench_submit(&b, &r, BLK_FLUSH, 0, 0, 0);
+	bench_run(&b, 2000 * S);
+	cr_assert_eq(r.done, 1);
+	bench_req_fini(&r);
+	cr_assert_eq(r.err, -EIO);
+	cr_assert_eq(bench_do(&b, BLK_READ, 0, 0, 4096), 0);
+	b.paths[0]->slow = b.paths[1]->slow = 0;
+	bench_fini(&b);
+}
+
 /* Nobody is told of a loss for that: not everything is kept, or others write
- * to it, or paths are lost again and again. */
+ * to it. */
 Test(flush, an_answer_that_is_lost_and_nothing_to_be_done)
 {
 	struct mpdev_options o;

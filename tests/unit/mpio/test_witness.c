@@ -415,3 +415,33 @@ Test(witness, a_drain_in_doubt_does_not_wait)
 	cr_assert_eq(b.drained, 1);
 	bench_fini(&b);
 }
+
+/* The only path in use did not answer in time as a witness: nobody is left to
+ * be asked before what is kept is written again. */
+Test(witness, a_replay_over_one_that_was_slow)
+{
+	struct bench b;
+	struct bench_req r;
+
+	bench_init(&b, 2, "failover", NULL);
+	bench_up(&b);
+	for (int i = 0; i < 3; i++) {
+		bench_die(&b, 0);
+		bench_run(&b, 2 * S);
+	}
+	bench_put(&b, 0, 0, 4096, 'a');
+	b.paths[1]->slow_opcode = SCSI_TEST_UNIT_READY;
+	b.paths[1]->slow = 3 * S;
+	bench_die(&b, 0);
+	while (!b.paths[0]->up)
+		bench_run(&b, MS);
+	bench_run(&b, MS);
+	bench_submit(&b, &r, BLK_FLUSH, 0, 0, 0);
+	bench_run(&b, 4 * S);
+	cr_assert_eq(r.done, 1);
+	bench_req_fini(&r);
+	cr_assert_eq(r.err, 0);
+	cr_assert(bench_heard(&b, "cache-replayed/-1"));
+	bench_run(&b, S);
+	bench_fini(&b);
+}
