@@ -40,6 +40,7 @@ struct isns {
 	enum request request;
 	uint16_t transaction;
 	bool registered;          /* the server has said so on this link */
+	bool forgotten;           /* it has said so since it last told a list */
 	bool changed;             /* since the last LIST was sent */
 	struct loop_timer *timer; /* for the answer; to ask again; to dial */
 	struct loop_timer *renew;
@@ -128,6 +129,7 @@ static void tell(struct isns *n, int err)
 /* The list is whole. */
 static void listed(struct isns *n)
 {
+	n->forgotten = false;
 	if (n->config.watch)
 		n->retry = RETRY_FIRST;
 	if (!n->config.watch && n->registered) {
@@ -238,7 +240,7 @@ static void hang_up(struct isns *n)
 	isns_listen_free(n->listen);
 	n->listen = NULL;
 	n->request = NOTHING;
-	n->registered = false;
+	n->registered = n->forgotten = false;
 	loop_timer_stop(n->renew);
 	loop_timer_stop(n->timer);
 }
@@ -311,7 +313,8 @@ static int on_message(void *arg, const struct isns_header *h,
 		c.bad)
 		return -EPROTO;
 	loop_timer_stop(n->timer);
-	if (wants_registration(n, status)) {
+	if (wants_registration(n, status) && !n->forgotten) {
+		n->forgotten = true;
 		request(n, REGISTER);
 		return 0;
 	}

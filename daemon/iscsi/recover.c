@@ -86,10 +86,11 @@ static enum action choose(
 
 static void wait(struct leg *leg, uint64_t ns)
 {
-	uint64_t now = loop_now(leg->session->loop);
+	const struct session *s = leg->session;
+	uint64_t now = loop_now(s->loop);
 
 	leg->state = LEG_WAIT;
-	if (now + ns > leg->limit)
+	if (now + ns > leg->limit && s->params.default_time2retain > 0)
 		ns = leg->limit > now ? leg->limit - now : 0;
 	loop_timer_set(leg->timer, ns);
 }
@@ -150,6 +151,10 @@ void recover(struct leg *leg, enum recover_failure failure, const char *why)
 	if (s->escalated)
 		return;
 	action = choose(leg, failure, &remember);
+	/* Time helps only where the target keeps something meanwhile. */
+	if (s->params.default_time2retain == 0 &&
+		(action == TRY_AGAIN || action == CONTINUE))
+		action = END_SESSION;
 	log_info("connection %u: %s; %s", leg->lost ? leg->lost_cid : leg->cid,
 		why, action_names[action]);
 	if (remember)
@@ -247,9 +252,11 @@ static void all_gone(struct session *s, uint16_t cid)
 
 	for (t = TAILQ_FIRST(&s->active); t; t = next) {
 		next = TAILQ_NEXT(t, link);
-		if (!t->conn && t->cid == cid && !t->moving &&
-			!retry_is_due(s, t))
-			session_task_drop(s, t, PATH_UNKNOWN, -ECONNRESET);
+		if (t->conn || t->cid != cid || t->moving || retry_is_due(s, t))
+			continue;
+		/* Some targets only say that, and go on with them. */
+		past_leave(&s->past, s->group);
+		session_task_drop(s, t, PATH_UNKNOWN, -ECONNRESET);
 	}
 }
 
@@ -308,12 +315,13 @@ void recover_cleaned(struct leg *leg)
 		return;
 	}
 	leg->lost = false;
-	carry_on(s, leg->lost_cid, carrier);
 	if (leg->conn == carrier) { /* continuation */
 		leg->state = LEG_UP;
 		loop_timer_stop(leg->timer);
+		carry_on(s, leg->lost_cid, carrier);
 		return;
 	}
+	carry_on(s, leg->lost_cid, carrier);
 	leg->cid = s->next_cid++;
 	leg->state = LEG_OFF;
 	leg_rest(leg, leg->time2wait * NS_PER_S);

@@ -209,10 +209,15 @@ void session_end_tasks_of(struct session *s, struct conn *c)
 	struct task *t;
 
 	TAILQ_FOREACH (t, &s->active, link) {
-		if (t->conn != c || t->ending)
+		if (t->conn != c)
+			continue;
+		repair_drop(t);
+		if (t->ending)
 			continue;
 		(void)task_out_cancel(t);
-		repair_drop(t);
+		/* Targets are known that answer first, and end them then. */
+		if (t->sent)
+			past_leave(&s->past, s->group);
 		t->cmd->result.outcome = PATH_UNKNOWN;
 		t->cmd->result.error = -ECONNRESET;
 		t->ending = true;

@@ -180,12 +180,21 @@ void tmf_refused(struct session *s, const char *how)
 	reset_unit(s);
 }
 
+/* `t` is gone, as the target says. What it has not acknowledged may be on its
+ * way over another connection, and come after that. */
+static void end_task(struct session *s, struct task *t, int err)
+{
+	if (t->sent && retry_is_due(s, t))
+		past_leave(&s->past, s->group);
+	session_task_end(s, t, PATH_UNKNOWN, err);
+}
+
 static void task_aborted(struct session *s)
 {
 	struct task *t = let_go(s);
 
 	if (t && !t->ending)
-		session_task_end(s, t, PATH_UNKNOWN, t->abort_err);
+		end_task(s, t, t->abort_err);
 }
 
 /* It stays after the reset: true. If it was given up, ABORT TASK is asked for
@@ -212,8 +221,7 @@ static void unit_was_reset(struct session *s)
 			t = TAILQ_NEXT(t, link);
 			continue;
 		}
-		session_task_end(s, t, PATH_UNKNOWN,
-			t->aborted ? t->abort_err : -ECANCELED);
+		end_task(s, t, t->aborted ? t->abort_err : -ECANCELED);
 		t = TAILQ_FIRST(&s->active);
 	}
 }
@@ -275,6 +283,9 @@ void tmf_tick(struct session *s, uint64_t now)
 {
 	struct tmf *m = &s->tmf;
 
+	/* One that waits may have found a connection. */
+	if (m->state == TMF_IDLE)
+		tmf_next(s);
 	if (m->state == TMF_IDLE || now < m->late)
 		return;
 	if (m->state == TMF_RESETTING || m->old) {

@@ -330,6 +330,24 @@ Test(erl2, s107_nothing_was_retained)
 	s_end();
 }
 
+/* The target does not clean up either, and keeps nothing for which to wait. */
+Test(erl2, s107_nothing_was_retained_and_cleanup_fails)
+{
+	s_many(2);
+	W.config.offer.default_time2retain = 0;
+	W.options.logout_response = 3;
+	s_up();
+	s_wait_connections(2);
+	W.target->hold = true;
+	s_submit(8, 7);
+	s_pass(50);
+	t_conn_end(t_target_cid(W.target, 2), true);
+	s_wait_down();
+	cr_assert_leq(s_count(0x06), 2);
+	s_expect_reason("could not clean up");
+	s_end();
+}
+
 Test(erl2, s108_all_connections_die)
 {
 	s_up_many(3);

@@ -35,6 +35,7 @@ static struct {
 	unsigned asked[16]; /* requests by function */
 	bool known;         /* our client is registered */
 	bool strict;        /* who is not known gets status 6 */
+	bool forgetful;     /* and who registers is not known afterwards */
 	bool groups;        /* it knows portal groups */
 	bool nonsense, silent, split;
 	unsigned portals; /* of the target; 0: none is listed */
@@ -185,6 +186,8 @@ static void serve(struct end *e, unsigned function, unsigned transaction,
 	else if (function == QRY)
 		take_query(at, len);
 	else if (function == DEREG)
+		S.known = false;
+	if (S.forgetful)
 		S.known = false;
 	if (S.nonsense)
 		put_be32(message + length - 8, 0xfffffff0);
@@ -387,6 +390,20 @@ Test(scenario, s120_registers_when_it_must)
 	cr_assert_eq(S.asked[DEREG], 1, "and takes it back");
 	cr_assert(!S.known);
 	end();
+}
+
+/* Servers that do not tell each other, say. */
+Test(scenario, s120_registers_in_vain)
+{
+	for (int watch = 0; watch < 2; watch++) {
+		begin();
+		S.strict = S.forgetful = true;
+		start(watch);
+		pass(1000);
+		cr_assert_eq(S.err, -EREMOTEIO);
+		cr_assert_leq(S.asked[REG], 1 + 4 * watch);
+		end();
+	}
 }
 
 Test(scenario, s120_no_portal_groups)

@@ -247,9 +247,10 @@ Test(mcs, s075_and_what_does_not_finish_is_ended_by_the_logout)
 	for (unsigned i = 0; i < 4; i++)
 		unknown += W.commands[i].cmd.result.outcome == PATH_UNKNOWN;
 	cr_assert_eq(unknown, 2);
+	/* A target may answer first, and end them then. */
 	s_fence();
 	s_pass(1);
-	cr_assert_eq(W.fence_err, 0);
+	cr_assert_eq(W.fence_err, -EAGAIN);
 	cr_assert_eq(W.downs, 0);
 	s_end();
 }
