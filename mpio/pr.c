@@ -412,14 +412,16 @@ static void next(struct mpdev *dev)
 	send(mp, dev->pr.now);
 }
 
-/* Those that came up meanwhile were let in by the key of before. */
+/* Those that came up meanwhile were let in by the key of before; one that has
+ * refused the order has been asked. */
 static void catch_up(struct mpdev *dev)
 {
+	int refused = dev->pr.now->error ? dev->pr.at : -1;
 	struct mpath *mp;
 
 	TAILQ_FOREACH (mp, &dev->paths, link)
 		if (dev->pr.key && mp->pr.key != dev->pr.key &&
-			mp->phase == PHASE_ACTIVE)
+			mp->id != refused && mp->phase == PHASE_ACTIVE)
 			mpath_input(mp, INPUT_RECHECK);
 }
 
@@ -428,7 +430,7 @@ static void end(void *arg)
 	struct mpdev *dev = arg;
 	struct mpio_pr *pr = dev->pr.now;
 
-	if (pr->action == MPIO_PR_REGISTER && dev->pr.good && !pr->error)
+	if (pr->action == MPIO_PR_REGISTER && dev->pr.good)
 		catch_up(dev);
 	if (!dev->pr.good)
 		fail(pr, -ENOTCONN,

@@ -151,9 +151,11 @@ void recover(struct leg *leg, enum recover_failure failure, const char *why)
 	if (s->escalated)
 		return;
 	action = choose(leg, failure, &remember);
-	/* Time helps only where the target keeps something meanwhile. */
+	/* Time helps only where the target keeps something meanwhile, or a
+	 * sister can ask. */
 	if (s->params.default_time2retain == 0 &&
-		(action == TRY_AGAIN || action == CONTINUE))
+		(action == TRY_AGAIN || action == CONTINUE) &&
+		(failure == RECOVER_LOGOUT_FAILED || !leg_any(s)))
 		action = END_SESSION;
 	log_info("connection %u: %s; %s", leg->lost ? leg->lost_cid : leg->cid,
 		why, action_names[action]);
@@ -255,7 +257,7 @@ static void all_gone(struct session *s, uint16_t cid)
 		if (t->conn || t->cid != cid || t->moving || retry_is_due(s, t))
 			continue;
 		/* Some targets only say that, and go on with them. */
-		past_leave(&s->past, s->group);
+		session_leave_behind(s);
 		session_task_drop(s, t, PATH_UNKNOWN, -ECONNRESET);
 	}
 }

@@ -204,6 +204,12 @@ void session_task_drop(
 	session_end_later(s, release(s, t), outcome, error);
 }
 
+void session_leave_behind(struct session *s)
+{
+	past_leave(&s->past, s->group);
+	s->beyond_logout = true;
+}
+
 void session_end_tasks_of(struct session *s, struct conn *c)
 {
 	struct task *t;
@@ -217,7 +223,7 @@ void session_end_tasks_of(struct session *s, struct conn *c)
 		(void)task_out_cancel(t);
 		/* Targets are known that answer first, and end them then. */
 		if (t->sent)
-			past_leave(&s->past, s->group);
+			session_leave_behind(s);
 		t->cmd->result.outcome = PATH_UNKNOWN;
 		t->cmd->result.error = -ECONNRESET;
 		t->ending = true;
@@ -405,7 +411,7 @@ static void end_task(struct session *s, struct task *t)
 		return;
 	}
 	if (sent)
-		past_leave(&s->past, s->group);
+		session_leave_behind(s);
 	session_end_later(s, cmd, sent ? PATH_UNKNOWN : PATH_NOT_SENT,
 		t->aborted ? t->abort_err : -ECONNRESET);
 }

@@ -154,8 +154,9 @@ struct session {
 	struct path_down down;
 	bool was_up; /* in this start */
 	bool ever_up;
-	bool clean; /* this end was confirmed by the target */
-	bool lost;  /* the last time up ended in a failure */
+	bool clean;         /* this end was confirmed by the target */
+	bool beyond_logout; /* the target may execute something all the same */
+	bool lost;          /* the last time up ended in a failure */
 	struct visit visit;
 	struct path_counters counters;
 	struct faults faults;
@@ -279,6 +280,10 @@ void tmf_next(struct session *s); /* tasks may have a connection again */
 
 /* retry.c, RFC 7143 7.2.1 */
 bool retry_is_due(const struct session *s, const struct task *t);
+
+/* Nothing that the target answers from now on proves that a command of this
+ * session is not executed any more: only the next login does. */
+void session_leave_behind(struct session *s);
 void retry_command(struct task *t);
 void retry_tick(struct task *t, uint64_t now);
 

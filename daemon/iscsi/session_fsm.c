@@ -76,7 +76,7 @@ static void end(struct session *s)
 	s->down.was_up = s->was_up;
 	s->down.wait = time2wait(s);
 	session_end_all(s);
-	if (s->clean && !s->visit.on)
+	if (s->clean && !s->beyond_logout && !s->visit.on)
 		past_settle(&s->past, s->group);
 	session_post(s, SESSION_EV_ENDED);
 }
@@ -95,7 +95,7 @@ static void start(struct session *s)
 	struct dial_plan visit;
 
 	s->down = (struct path_down){.cure = PATH_RETRY};
-	s->was_up = s->clean = s->escalated = false;
+	s->was_up = s->clean = s->escalated = s->beyond_logout = false;
 	s->nhops = 1;
 	if (s->visit.on) {
 		s->hops[0] = s->visit.at;
@@ -202,7 +202,6 @@ static void dial_on(struct session *s, const struct endpoint *at)
 /* A redirection that leads back is a loop. */
 static bool follow(struct session *s, const struct login *l)
 {
-
 	if (s->nhops > SESSION_HOPS_MAX)
 		return false;
 	for (unsigned i = 0; i < s->nhops; i++)
@@ -245,25 +244,20 @@ static void prefer_next_portal(struct session *s)
 static void refused(struct session *s)
 {
 	struct login *l = &s->conn->login;
-	bool going = false;
 
 	if (s->conn->refusal == LOGIN_WEAKER) {
 		log_in_weaker(s);
 		return;
 	}
-	if (s->conn->refusal == LOGIN_REDIRECT) {
-		going = follow(s, l);
-		if (!going)
-			set_reason(
-				s, PATH_RETRY_SLOW, "redirections without end");
-	} else {
-		set_reason(s, l->cure, l->why);
-	}
-	if (going) {
+	if (s->conn->refusal == LOGIN_REDIRECT && follow(s, l)) {
 		drop_conn(s);
 		s->state = SESSION_DIALING;
 		return;
 	}
+	if (s->conn->refusal == LOGIN_REDIRECT)
+		set_reason(s, PATH_RETRY_SLOW, "redirections without end");
+	else
+		set_reason(s, l->cure, l->why);
 	prefer_next_portal(s);
 	s->state = SESSION_ENDING;
 	end(s);
@@ -292,6 +286,11 @@ static void log_out(struct session *s)
 {
 	if (!s->conn) {
 		session_escalate(s, "no connection is left to log out on");
+		return;
+	}
+	/* A session that is gone in order is not reinstated by the next login. */
+	if (s->beyond_logout) {
+		session_escalate(s, "closed, to be reinstated");
 		return;
 	}
 	loop_timer_set(s->timer, s->config->timeouts.logout);
@@ -382,7 +381,7 @@ static void none(struct session *s)
 static const struct {
 	unsigned states;
 	enum session_event event;
-	enum session_state next;
+	enum session_state next; /* the action may go elsewhere */
 	void (*action)(struct session *s);
 	const char *label;
 } rows[] = {

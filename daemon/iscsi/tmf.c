@@ -181,11 +181,12 @@ void tmf_refused(struct session *s, const char *how)
 }
 
 /* `t` is gone, as the target says. What it has not acknowledged may be on its
- * way over another connection, and come after that. */
+ * way over another connection, and come after that; and a task that is not
+ * reassigned yet may still be the old connection's. */
 static void end_task(struct session *s, struct task *t, int err)
 {
-	if (t->sent && retry_is_due(s, t))
-		past_leave(&s->past, s->group);
+	if (t->sent && (retry_is_due(s, t) || t->proof))
+		session_leave_behind(s);
 	session_task_end(s, t, PATH_UNKNOWN, err);
 }
 

@@ -160,7 +160,8 @@ struct path_facts {
 	unsigned tpgt;         /* as the target said at login; 0 before */
 	unsigned lun;          /* its number */
 	unsigned connections;  /* up */
-	unsigned inflight_max; /* commands the target lets us have open; 0: ? */
+	unsigned inflight_max; /* commands the target lets us have open; 0: not
+				* known */
 	uint32_t max_transfer; /* best bytes in one command; 0: no limit */
 	bool unordered; /* in the session that is up, an answer may overtake
 			 * one that the target gave before it */
@@ -235,10 +236,10 @@ static inline void path_abort(struct path *p, struct path_cmd *cmd)
  * that reinstates the session when the path is down (RFC 7143 6.3.5), so it may
  * take as long as the path is down. When it is up and cannot tell, it says so:
  * -EAGAIN: the session that is up has ended some that way; when the path has
- * been stopped in order, or has logged in anew to the same portal group, none
- * can. -EXDEV: some are another portal group's, and only a login into that
- * tells. After either it may be asked again once the path is down. -ECANCELED:
- * the path was freed.
+ * logged in anew to the same portal group, or has been stopped in order and
+ * says so, none can. -EXDEV: some are another portal group's, and only a login
+ * into that tells. After either it may be asked again once the path is down.
+ * -ECANCELED: the path was freed.
  */
 static inline void path_fence(struct path *p, struct path_fence *fence)
 {

@@ -251,6 +251,17 @@ Test(mcs, s075_and_what_does_not_finish_is_ended_by_the_logout)
 	s_fence();
 	s_pass(1);
 	cr_assert_eq(W.fence_err, -EAGAIN);
+	W.fences = 0;
+	path_stop(W.path, false);
+	s_wait_down();
+	s_fence();
+	s_pass(100);
+	cr_assert_eq(W.fences, 0);
+	cr_assert(s_try());
+	s_pass(1);
+	cr_assert_eq(W.fences, 1);
+	cr_assert_eq(W.fence_err, 0);
+	W.downs = 0;
 	cr_assert_eq(W.downs, 0);
 	s_end();
 }
