@@ -37,9 +37,8 @@ static void daemon_status_line(const struct daemon *d)
 	notify_send("STATUS=%u of %u devices serving", serving, all);
 }
 
-void daemon_changed(struct daemon *d, struct device *dev)
+void daemon_changed(struct daemon *d)
 {
-	(void)dev;
 	api_wait_changed(d);
 }
 

@@ -51,8 +51,8 @@ int daemon_run(
 
 struct device *daemon_find(const struct daemon *daemon, const char *name);
 
-/* A device has changed: wakes `wait`, and the service manager's status line. */
-void daemon_changed(struct daemon *daemon, struct device *dev);
+/* A device has changed: those who wait for that look again. */
+void daemon_changed(struct daemon *daemon);
 
 /* A device has come to serve: the ready line. */
 void daemon_ready(struct daemon *daemon, const struct device *dev);

@@ -13,7 +13,7 @@
 #include "daemon.h"
 #include "events.h"
 
-#define DEVICE_PATIENCE (10 * NS_PER_S)  /* A1: no path up within 10 s */
+#define DEVICE_PATIENCE (10 * NS_PER_S)  /* no path up within 10 s */
 #define DEVICE_AGAIN    NS_PER_S         /* between attempts to add paths */
 #define DEVICE_SETTLE   (50 * NS_PER_MS) /* for the paths beside the first */
 
@@ -105,7 +105,7 @@ static void on_served(void *arg, int err, const char *why)
 	dev->state = DEVICE_SERVING;
 	daemon_ready(dev->daemon, dev);
 	device_opened(dev, 0, "");
-	daemon_changed(dev->daemon, dev);
+	daemon_changed(dev->daemon);
 }
 
 static int device_mount(struct device *dev, char *why, size_t why_size)
@@ -163,9 +163,10 @@ static void on_event(void *arg, const struct event *event)
 		device_give_up(dev, -EINVAL, event->reason);
 	if (strcmp(event->word, "portal-elsewhere") == 0)
 		device_portal_elsewhere(dev,
-			event->path / (int)dev->plan->queues, event->reason);
+			unit_plan_id(dev->plan->queues, event->path),
+			event->reason);
 	events_add(dev->daemon->events, dev->plan->name, event);
-	daemon_changed(dev->daemon, dev);
+	daemon_changed(dev->daemon);
 }
 
 static void on_hopeless(void *arg, const char *reason)
@@ -429,8 +430,8 @@ static void device_renew_path(
 	plan_path_free(old);
 }
 
-/* Credentials, our limit for a PDU, and times do not make another path. One that was
- * discovered has those of the first. */
+/* Credentials, our limit for a PDU, and times do not make another path. One
+ * that was discovered has those of the first. */
 static void device_renew_paths(struct device *dev, struct plan *plan)
 {
 	for (unsigned i = 0; i < dev->plan->npaths; i++) {
@@ -483,8 +484,7 @@ static void device_update_paths(struct device *dev, struct plan *plan)
 int device_update(struct device *dev, struct plan *plan)
 {
 	dev->incomplete = false;
-	if (dev->state == DEVICE_CLOSING ||
-		!plan_same_fixed(dev->plan, plan)) {
+	if (dev->state == DEVICE_CLOSING || !plan_same_fixed(dev->plan, plan)) {
 		plan_free(dev->next);
 		dev->next = plan;
 		device_close(dev, false, NULL, NULL);
@@ -502,7 +502,7 @@ int device_update(struct device *dev, struct plan *plan)
 	return dev->incomplete ? -ENOMEM : 0;
 }
 
-/* An id is that of one queue's path. */
+/* An id is that of one queue's path: unit_path_id(). */
 static bool path_is_named(const struct device *dev,
 	const struct plan_path *path, const char *text, int *queue)
 {

@@ -39,7 +39,7 @@ struct device {
 	struct unit *unit;
 	struct fblk_mount **mounts; /* plan->nfuse */
 	bool configured;            /* by the file: `reload` may take it away */
-	bool incomplete; /* memory was missing in device_update() */
+	bool incomplete;            /* memory was missing in device_update() */
 	bool strict; /* must have a path in time, else it is given up */
 	struct loop_timer *patience, *settle;
 	struct loop_timer *add_again; /* paths for which memory was missing */
@@ -96,11 +96,12 @@ struct plan_path *device_find_path(const struct device *dev, const char *text,
 /* Adds a path to plan and unit; it becomes the device's. */
 void device_add_path(struct device *dev, struct plan_path *path);
 
+/* Takes `path` out of plan and unit, and frees it, at once or when the unit has
+ * let go of it. */
+void device_remove_path(struct device *dev, struct plan_path *path);
+
 /* The URIs and file names of its frontends, separated by ", ". */
 const char *device_frontends(const struct device *dev, char *text, size_t size);
-
-/* Takes it out of plan and unit, and frees it. */
-void device_remove_path(struct device *dev, struct plan_path *path);
 
 /* device_discover.c: asks the target for its portals and adds those that are
  * not there; tries again until one has answered. Follows the iSNS server, if

@@ -19,13 +19,14 @@ struct plan_path {
 	struct iscsi_config config;
 	struct mpath_options options;
 	const char *instance; /* the context's, for the ISIDs */
-	int id; /* in the device; -1: not there (yet); -ENOMEM: to be added
-		 * again */
+	int id; /* in the device; below 0 it is not there: -1 not yet, -ENOMEM
+		 * to be added again, -ESHUTDOWN */
 	unsigned joined; /* of its portals, the last ones: not in the settings,
 			  * and no part of what it is compared by */
 	bool discovered; /* not from the settings */
-	bool elsewhere;  /* but from a path whose portal group it is not in */
-	bool isns;       /* but from the iSNS server */
+	bool elsewhere;  /* found through a path whose portal group it is not in
+			  */
+	bool isns;       /* from the iSNS server */
 	char *strings[8];
 	unsigned nstrings;
 };

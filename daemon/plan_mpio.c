@@ -30,7 +30,7 @@ static const char *const groupings[] = {
 static const char *const caches[] = {
 	[MPIO_CACHE_AUTO] = "auto",
 	[MPIO_CACHE_VOLATILE] = "volatile",
-	[MPIO_CACHE_SAFE] = "nonvolatile",
+	[MPIO_CACHE_NONVOLATILE] = "nonvolatile",
 	NULL,
 };
 

@@ -5,7 +5,7 @@
 
 #include "plan.h"
 
-/* A path with the contract's defaults. NULL without memory. */
+/* A path with the defaults of iscsi_config_init(). NULL without memory. */
 struct plan_path *plan_path_new(void);
 
 /* The path's own copy of `text`; NULL for NULL and without memory. */

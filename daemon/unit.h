@@ -7,8 +7,8 @@
  *
  * It has one queue or several, each of which is a multipath device of its own
  * on a worker of its own, with a session for each path of the plan; a router
- * makes one device of them. A path of the plan has one id, which is that of
- * each queue's path; people see ids that are unit_path_id().
+ * makes one device of them. A path of the plan has one id; its path in queue q
+ * is unit_path_id(), which is also what people and events call it.
  */
 #ifndef UMPIOD_UNIT_H
 #define UMPIOD_UNIT_H
@@ -52,10 +52,15 @@ struct unit_events {
 struct unit *unit_new(struct worker *const *workers, const struct plan *plan,
 	const struct unit_events *events, void *arg);
 
-/* What people call path `id` of a queue. With one queue it is `id`. */
+/* What queue number `queue`, and people, call the plan's path `id`; and back.
+ * With one queue it is `id`. */
 static inline int unit_path_id(unsigned queues, unsigned queue, int id)
 {
 	return id * (int)queues + (int)queue;
+}
+static inline int unit_plan_id(unsigned queues, int path_id)
+{
+	return path_id / (int)queues;
 }
 
 /* Begins: the listeners, and a device without paths. done(0), or -errno and a
@@ -71,12 +76,13 @@ void unit_serve(struct unit *unit, struct fblk_mount *const *mounts,
 /* Paths of all queues that were up when the device began to serve. */
 unsigned unit_active(const struct unit *unit);
 
-/* Adds a path to each queue; `path` must live until done, whose `err` is the
- * path's id in all of them. */
+/* Adds a path to each queue; `path` must live until done(), whose `id` is that
+ * of the plan's path; or -ENOMEM (in none: try again), -ESHUTDOWN. */
 void unit_add_path(struct unit *unit, const struct plan_path *path,
 	void (*done)(void *arg, int id, void *about), void *about);
 
-/* Verbs on a path by its id, of one queue or of all; done(0) or -ENOENT. */
+/* Verbs on a path by its id, of one queue or of all; done(0), -ENOENT,
+ * -ESHUTDOWN, or -ENOMEM: no queue was told. */
 #define UNIT_ALL_QUEUES (-1)
 enum unit_path_verb { UNIT_PATH_FAIL, UNIT_PATH_RESTORE, UNIT_PATH_REMOVE };
 void unit_path(struct unit *unit, enum unit_path_verb verb, int id, int queue,

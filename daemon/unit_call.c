@@ -131,7 +131,7 @@ static int queue_connect(struct unit_queue *q, const struct plan_path *plan)
 	id = mpdev_add_path(q->dev, path, &plan->options);
 	if (id < 0 && path)
 		path_free(path);
-	return id < 0 ? id : id / (int)q->unit->n;
+	return id < 0 ? id : unit_plan_id(q->unit->n, id);
 }
 
 static void add_path_work(struct job *job)

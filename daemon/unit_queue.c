@@ -161,7 +161,7 @@ void unit_queue_start(struct job *job)
 		snprintf(q->why, sizeof q->why, "out of memory");
 		return;
 	}
-	mpdev_number_paths(q->dev, (int)q->number, (int)q->unit->n);
+	mpdev_be_queue(q->dev, (int)q->number, (int)q->unit->n);
 	q->links.changed = on_links_changed;
 	q->links.arg = q;
 	worker_links_add(q->worker, &q->links);

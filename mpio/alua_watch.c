@@ -27,7 +27,7 @@
  * to where I/O comes from must not be followed to and fro. */
 #define SWAP_REST      (5 * NS_PER_S)
 #define SET_REST       (5 * NS_PER_S)
-#define DOUBT          (1 * NS_PER_S) /* how long sense goes before a report */
+#define SENSE_HOLDS    (1 * NS_PER_S) /* how long sense goes before a report */
 
 static void read_all(void *arg);
 
@@ -207,8 +207,9 @@ static void apply_one(
 		return;
 	}
 	/* Sense was fresher than this report may be. */
-	if (alua_state_usable(group->state) && mp->alua_doubt > now_of(dev)) {
-		read_by(dev, mp->alua_doubt);
+	if (alua_state_usable(group->state) &&
+		mp->alua_sense_until > now_of(dev)) {
+		read_by(dev, mp->alua_sense_until);
 		return;
 	}
 	if (is_swap(mp, group))
@@ -420,7 +421,7 @@ void alua_watch_heed(struct mpath *mp, const struct path_result *result)
 	if (state != ALUA_NONE && state == mp->facts.alua_state)
 		return; /* as is known: it was asked in that state */
 	if (state != ALUA_NONE && mpath_is_active(mp)) {
-		mp->alua_doubt = now_of(dev) + DOUBT;
+		mp->alua_sense_until = now_of(dev) + SENSE_HOLDS;
 		note_state(mp, state, mp->facts.alua_preferred);
 		time_transition(dev);
 		mpdev_update(dev);

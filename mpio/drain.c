@@ -81,17 +81,6 @@ void drain_poke(struct mpdev *dev)
 		loop_post(dev->loop, &dev->drain_task);
 }
 
-static void refuse_early(struct mpdev *dev)
-{
-	struct blk_req *blk;
-
-	while ((blk = TAILQ_FIRST(&dev->early))) {
-		TAILQ_REMOVE(&dev->early, blk, link);
-		dev->nearly--;
-		mpdev_answer(dev, blk, -ESHUTDOWN);
-	}
-}
-
 /* Nothing waits any more, and what the paths have ends with them. */
 static void hurry(struct mpdev *dev)
 {
@@ -117,7 +106,7 @@ void mpdev_drain(struct mpdev *dev, bool now)
 	dev->inside = true;
 	if (dev->drain == DRAIN_NONE) {
 		dev->drain = DRAIN_REQUESTS;
-		refuse_early(dev);
+		mpdev_fail_early(dev, -ESHUTDOWN);
 	}
 	if (now && dev->drain != DRAIN_DONE)
 		hurry(dev);

@@ -51,7 +51,7 @@ struct fence {
 	struct ghost_list ghosts; /* in order of `since` */
 	unsigned count;
 	bool asking, again; /* again: an older one was widened meanwhile */
-	bool leave;         /* the end of the session would tell of those */
+	bool leave;         /* so it is when the session ends, and not before */
 	int sibling;        /* the last one that was asked to help; -1: none */
 	char portal[280];   /* of that */
 	struct path_fence request;

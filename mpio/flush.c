@@ -90,9 +90,8 @@ static void settle(struct mpdev *dev, int err)
 	answer_all(dev, &running, err);
 }
 
-/* What it has said counts for nothing, even that it has failed: what it was to
- * write is written again. */
-static bool is_overtaken(const struct mpdev *dev, int err)
+/* Even that it has failed: what it was to write is written again. */
+static bool counts_for_nothing(const struct mpdev *dev, int err)
 {
 	if (err && (!mpdev_has_path(dev) || dev->hurry))
 		return false;
@@ -114,7 +113,7 @@ static void flushed(struct io *io, int err)
 	dev->flush.busy = false;
 	if (refused && cache_can_sync(dev))
 		go_back(dev);
-	else if (is_overtaken(dev, err))
+	else if (counts_for_nothing(dev, err))
 		go_back(dev);
 	else
 		settle(dev, err);

@@ -77,7 +77,7 @@ static void settle(struct mpdev *dev)
 /* Takes an answer in; false when it is asked for again. */
 static bool take(struct mpath *mp)
 {
-	const struct path_result *r = &mp->capacity_cmd.result;
+	const struct path_result *r = &mp->growth.cmd.result;
 	struct capacity c;
 	struct disposition d;
 
@@ -88,10 +88,10 @@ static bool take(struct mpath *mp)
 	if (!mpath_is_active(mp))
 		return true;
 	if (d.action == DISPOSITION_RETRY_HERE)
-		return ++mp->capacity_tries >= TRIES_MAX;
+		return ++mp->growth.tries >= TRIES_MAX;
 	if (d.action == DISPOSITION_OK &&
-		!capacity_decode16(&c, mp->capacity_data,
-			sizeof mp->capacity_data -
+		!capacity_decode16(&c, mp->growth.data,
+			sizeof mp->growth.data -
 				(r->overflow ? 0 : r->residual)) &&
 		c.block_size == mp->facts.identity.block_size && c.blocks &&
 		c.blocks <= INT64_MAX / c.block_size)
@@ -101,9 +101,9 @@ static bool take(struct mpath *mp)
 
 static void send(struct mpath *mp)
 {
-	struct path_cmd *cmd = &mp->capacity_cmd;
+	struct path_cmd *cmd = &mp->growth.cmd;
 
-	memset(mp->capacity_data, 0, sizeof mp->capacity_data);
+	memset(mp->growth.data, 0, sizeof mp->growth.data);
 	cdb_read_capacity16(cmd->cdb, CAPACITY16_LEN);
 	cmd->deadline = loop_now(mp->dev->loop) + COMMAND_TIME;
 	mp->inflight++;
@@ -121,19 +121,19 @@ static void answered(struct path_cmd *cmd)
 		send(mp);
 		return;
 	}
-	mp->capacity_asked = false;
+	mp->growth.asked = false;
 	if (--dev->growth.asking == 0)
 		settle(dev);
 }
 
 static void ask(struct mpath *mp)
 {
-	mp->capacity_asked = true;
-	mp->capacity_tries = 0;
-	mp->capacity_cmd = (struct path_cmd){
+	mp->growth.asked = true;
+	mp->growth.tries = 0;
+	mp->growth.cmd = (struct path_cmd){
 		.direction = PATH_DATA_IN,
 		.len = CAPACITY16_LEN,
-		.data = mp->capacity_data,
+		.data = mp->growth.data,
 		.done = answered,
 		.arg = mp,
 	};
@@ -147,7 +147,7 @@ static void ask_all(void *arg)
 	struct mpath *mp;
 
 	TAILQ_FOREACH (mp, &dev->paths, link)
-		if (mpath_is_usable(mp) && !mp->capacity_asked)
+		if (mpath_is_usable(mp) && !mp->growth.asked)
 			ask(mp);
 }
 

@@ -8,10 +8,21 @@
 #define MPIO_GROWTH_H
 
 #include <stdbool.h>
+#include <stdint.h>
+#include <umpio/path.h>
+#include <umpio/scsi/capacity.h>
 
 struct loop_timer;
 struct mpath;
 struct mpdev;
+
+/* A path's part. */
+struct growth_path {
+	struct path_cmd cmd; /* READ CAPACITY(16) */
+	uint8_t data[CAPACITY16_LEN];
+	unsigned tries;
+	bool asked; /* the command is on its way */
+};
 
 struct growth {
 	unsigned asking; /* paths that have not answered */

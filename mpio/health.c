@@ -89,16 +89,10 @@ static void replied(struct path_cmd *cmd)
 		return;
 	mp->health.replied_at = now_of(mp);
 	d = disposition_of(r->status, r->sense, r->sense_len);
-	if (mp->phase != PHASE_ACTIVE) {
-		suspect_heed(mp, d.flags, d.what);
-		return;
-	}
-	if (d.action == DISPOSITION_PATH_BAD)
+	if (mp->phase == PHASE_ACTIVE && d.action == DISPOSITION_PATH_BAD)
 		mpath_bad(mp, d.what);
 	else
-		io_heed(mp, d.flags, d.what);
-	if (d.flags & DISPOSITION_REREAD_ALUA)
-		alua_watch_heed(mp, r);
+		io_heed_aside(mp, r, &d);
 }
 
 static void ask(struct mpath *mp)

@@ -318,6 +318,18 @@ void io_heed(struct mpath *mp, unsigned flags, const char *what)
 		growth_check(dev);
 }
 
+void io_heed_aside(struct mpath *mp, const struct path_result *result,
+	const struct disposition *d)
+{
+	if (mp->phase != PHASE_ACTIVE) {
+		suspect_heed(mp, d->flags, d->what);
+		return;
+	}
+	io_heed(mp, d->flags, d->what);
+	if (d->flags & DISPOSITION_REREAD_ALUA)
+		alua_watch_heed(mp, result);
+}
+
 static void heed(struct io *io, struct mpath *mp, const struct retry_verdict *v)
 {
 	if (v->unknown && io->range)
@@ -327,7 +339,7 @@ static void heed(struct io *io, struct mpath *mp, const struct retry_verdict *v)
 	if (v->flags & DISPOSITION_QUEUE_FULL)
 		depth_full(&mp->depth, io->sent, loop_now(io->dev->loop));
 	if (v->path_dying)
-		mpath_doubt(mp);
+		mpath_hold_back(mp);
 	if (v->path_bad)
 		mpath_bad(mp, v->what);
 	io_heed(mp, v->flags, v->what);

@@ -16,6 +16,7 @@
 #include <umpio/scsi/cdb.h>
 
 struct mpath;
+struct disposition;
 struct mpdev;
 
 struct io;
@@ -77,6 +78,11 @@ void io_submit(struct io *io);
 /* What an answer over `mp` says besides the fate of its command: DISPOSITION_*
  * flags, and for logs the row's name. */
 void io_heed(struct mpath *mp, unsigned flags, const char *what);
+
+/* The same for an answer that no io has. While its path is probed before its
+ * next command, or on its way out, only what tells of a reset counts. */
+void io_heed_aside(struct mpath *mp, const struct path_result *result,
+	const struct disposition *d);
 
 /* A path is active: what is held goes on. */
 void io_release_held(struct mpdev *dev);

@@ -17,7 +17,7 @@
 
 /* A path that was active twice within this time goes on with its back-off. */
 #define STABLE       (5 * NS_PER_S)
-#define DOUBT        (10 * NS_PER_MS) /* see mpath_doubt() */
+#define HOLD_BACK    (10 * NS_PER_MS) /* see mpath_hold_back() */
 #define STOP_GRACE   (5 * NS_PER_S)   /* of an orderly stop */
 #define FENCING_TIME (5 * NS_PER_S)
 
@@ -398,12 +398,12 @@ void mpath_fail(struct mpath *mp, const char *reason)
 	mpath_input(mp, INPUT_BAD);
 }
 
-void mpath_doubt(struct mpath *mp)
+void mpath_hold_back(struct mpath *mp)
 {
 	if (mp->phase != PHASE_ACTIVE || mp->dying)
 		return;
 	mp->dying = true;
-	loop_timer_set(mp->timer, DOUBT);
+	loop_timer_set(mp->timer, HOLD_BACK);
 	mpdev_recount(mp->dev);
 }
 

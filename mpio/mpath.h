@@ -8,20 +8,19 @@
 
 #include "backoff.h"
 #include "damping.h"
+#include "depth.h"
+#include "growth.h"
 #include "health.h"
 #include "load.h"
 #include "overtake.h"
 #include "pr.h"
 #include "witness.h"
 
-#include "depth.h"
-
 #include <umpio/loop.h>
 #include <umpio/lun.h>
 #include <umpio/mpio.h>
 #include <umpio/path.h>
 #include <umpio/scsi/alua.h>
-#include <umpio/scsi/capacity.h>
 
 #define MPATH_PHASES(X)                                                        \
 	X(OFF)        /* down, and stays so: disabled, drained, removed */     \
@@ -92,10 +91,7 @@ struct mpath {
 	uint64_t session; /* witnesses.clock at its login; 0: not active yet */
 	struct witness witness;
 
-	struct path_cmd capacity_cmd; /* growth.c: READ CAPACITY(16) */
-	uint8_t capacity_data[CAPACITY16_LEN];
-	unsigned capacity_tries;
-	bool capacity_asked; /* the command is on its way */
+	struct growth_path growth;
 
 	/* group.c */
 	unsigned group;        /* index in the device's list */
@@ -105,8 +101,8 @@ struct mpath {
 	uint64_t returned_at;  /* loop_now() when it came back after a failure;
 				* 0: it is as good as any */
 	/* alua_watch.c */
-	bool alua_stale;     /* its state is being asked for */
-	uint64_t alua_doubt; /* loop_now() until which sense is believed */
+	bool alua_stale;           /* its state is being asked for */
+	uint64_t alua_sense_until; /* sense is believed until this loop_now() */
 
 	struct load load; /* reads and writes alone */
 	struct pr_path pr;
@@ -131,16 +127,17 @@ void mpath_free(struct mpath *mp);
 /* Drives the table; never runs the owner's callbacks. */
 void mpath_input(struct mpath *mp, enum mpath_input input);
 
-/* The path has shown that it is no use: BAD, with a reason. */
+/* Commands over it fail: BAD, with "commands fail: REASON". */
 void mpath_bad(struct mpath *mp, const char *reason);
 
-/* The same, found by looking at it: `reason` says all. */
+/* It is silent or cut off: BAD, with `reason` as it is; its own portals may not
+ * answer. */
 void mpath_fail(struct mpath *mp, const char *reason);
 
 /* A command has ended without an answer. Mostly the whole path is dying and
  * down follows at once, so it gets nothing new for a moment; when it was that
  * command alone (rejected, aborted), the path goes on. */
-void mpath_doubt(struct mpath *mp);
+void mpath_hold_back(struct mpath *mp);
 
 /* The device has lost its last path: no long back-off now. */
 void mpath_sooner(struct mpath *mp);

@@ -79,7 +79,7 @@ static void submit(struct blkdev *blkdev, struct blk_req *blk)
 		mpdev_take(dev, blk);
 	} else {
 		TAILQ_INSERT_TAIL(&dev->early, blk, link);
-		dev->nearly++;
+		dev->early_count++;
 		mpdev_waiting(dev);
 	}
 }
@@ -135,7 +135,7 @@ struct mpdev *mpdev_new(struct loop *loop, const char *name,
 	dev->selector = selector;
 	dev->options = *options;
 	dev->options.policy = selector->name;
-	dev->id_step = 1;
+	dev->queues = 1;
 	init_lists(dev);
 	dev->no_path = loop_timer_new(loop, mpdev_no_path_over, dev);
 	pr_init(dev);
@@ -184,11 +184,11 @@ void mpdev_free(struct mpdev *dev)
 /*
  * Paths
  */
-void mpdev_number_paths(struct mpdev *dev, int first, int step)
+void mpdev_be_queue(struct mpdev *dev, int number, int queues)
 {
 	assert(!dev->npaths);
-	dev->next_id = first;
-	dev->id_step = step;
+	dev->next_id = number;
+	dev->queues = queues;
 }
 
 int mpdev_add_path(struct mpdev *dev, struct path *path,
@@ -202,7 +202,7 @@ int mpdev_add_path(struct mpdev *dev, struct path *path,
 	if (dev->drain != DRAIN_NONE)
 		return -ESHUTDOWN;
 	id = dev->next_id;
-	dev->next_id += dev->id_step;
+	dev->next_id += dev->queues;
 	if (!path)
 		return -ENOMEM;
 	if (groups_reserve(dev, dev->npaths + 1))
@@ -302,7 +302,7 @@ void mpdev_snapshot(const struct mpdev *dev, struct mpdev_snapshot *s)
 		.info = dev->info,
 		.failovers = dev->failovers,
 		.pr_key = dev->pr.key,
-		.queued = dev->io.nheld + dev->nearly,
+		.queued = dev->io.nheld + dev->early_count,
 		.paths = dev->npaths,
 		.active = dev->view.nactive,
 		.up = dev->nup,

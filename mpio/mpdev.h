@@ -44,8 +44,8 @@ struct mpdev {
 
 	struct mpath_list paths; /* in order of id */
 	unsigned npaths;
-	int next_id, id_step;
-	unsigned nup; /* paths that are active or stand by */
+	int next_id, queues; /* ids go in steps of `queues` */
+	unsigned nup;        /* paths that are active or stand by */
 	struct groups groups;
 	struct alua_watch alua;
 	struct mpath **active; /* those of the group in use, in order of id */
@@ -87,10 +87,10 @@ struct mpdev {
 	struct blk_req_list early;   /* came before the device was known */
 	struct blk_req_list answers; /* to be told */
 	struct loop_task answer_task;
-	unsigned pending;   /* requests taken and not answered */
-	unsigned nearly;    /* of them, in `early` */
-	bool inside;        /* in submit: answers wait for the task */
-	struct buf *zeroes; /* made at first use */
+	unsigned pending;     /* requests taken and not answered */
+	unsigned early_count; /* of them, in `early` */
+	bool inside;          /* in submit: answers wait for the task */
+	struct buf *zeroes;   /* made at first use */
 
 	uint64_t failovers;
 	struct notices notices;
@@ -138,6 +138,9 @@ void mpdev_update(struct mpdev *dev);
 
 /* A path has had a verdict that does not pass: tells the owner when all have.
  */
+/* Ends the requests that came before the device was known. */
+void mpdev_fail_early(struct mpdev *dev, int err);
+
 void mpdev_check_hopeless(struct mpdev *dev, const char *reason);
 
 /* A probe of `mp` has found a LUN: 0 and the path may carry commands, or

@@ -165,14 +165,13 @@ void mpdev_update(struct mpdev *dev)
 		submit_early(dev);
 }
 
-/* Requests that came before the device was known, or while it still is not. */
-static void fail_early(struct mpdev *dev, int err)
+void mpdev_fail_early(struct mpdev *dev, int err)
 {
 	struct blk_req *blk;
 
 	while ((blk = TAILQ_FIRST(&dev->early))) {
 		TAILQ_REMOVE(&dev->early, blk, link);
-		dev->nearly--;
+		dev->early_count--;
 		mpdev_answer(dev, blk, err);
 	}
 }
@@ -183,25 +182,26 @@ static void submit_early(struct mpdev *dev)
 	struct blk_req *blk;
 
 	TAILQ_CONCAT(&early, &dev->early, link);
-	dev->nearly = 0;
+	dev->early_count = 0;
 	while ((blk = TAILQ_FIRST(&early))) {
 		TAILQ_REMOVE(&early, blk, link);
 		mpdev_take(dev, blk);
 	}
 }
 
-/* Takes it back when a path is there. */
+/* No path for too long, or by command: what waits fails, and so does what
+ * comes, until a path is active. */
 static void expire(struct mpdev *dev)
 {
 	if (!dev->known) {
-		fail_early(dev, -EIO);
+		mpdev_fail_early(dev, -EIO);
 		return;
 	}
 	dev->expired = true;
 	mpdev_update(dev);
 }
 
-/* Whatever the target asks us to wait for. */
+/* At once, even where alua_watch_patience() would go on waiting. */
 int mpdev_abort_held(struct mpdev *dev)
 {
 	if (mpdev_has_path(dev))

@@ -31,7 +31,8 @@ static uint64_t key_of(unsigned class, uint64_t granule)
 
 static struct range_bucket *bucket_of(struct rangelock *lock, uint64_t key)
 {
-	return &lock->buckets[(key * 0x9e3779b97f4a7c15u) >> 56];
+	return &lock->buckets[(key * 0x9e3779b97f4a7c15u) >>
+			      (64 - RANGELOCK_BITS)];
 }
 
 /* `r`, which is there, goes before `range`, which comes. */

@@ -21,7 +21,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#define RANGELOCK_BUCKETS 256
+#define RANGELOCK_BITS    8
+#define RANGELOCK_BUCKETS (1u << RANGELOCK_BITS)
 #define RANGELOCK_CLASSES 5 /* 4 KiB, 64 KiB, 1 MiB, 16 MiB, what is larger */
 
 enum range_state { RANGE_FREE, RANGE_WAITING, RANGE_GRANTED, RANGE_HELD };

@@ -11,15 +11,7 @@
 static void heed(void *arg, const struct path_result *result,
 	const struct disposition *d)
 {
-	struct mpath *mp = arg;
-
-	if (mp->phase != PHASE_ACTIVE) {
-		suspect_heed(mp, d->flags, d->what);
-		return;
-	}
-	io_heed(mp, d->flags, d->what);
-	if (d->flags & DISPOSITION_REREAD_ALUA)
-		alua_watch_heed(mp, result);
+	io_heed_aside(arg, result, d);
 }
 
 void recheck_watch(struct mpath *mp)

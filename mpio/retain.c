@@ -89,7 +89,7 @@ void retain_configure(struct mpdev *dev)
 	bool was_on = dev->retain.on;
 
 	dev->retain.on = cache_exists(dev) && cache_can_sync(dev) &&
-			 dev->options.write_cache != MPIO_CACHE_SAFE;
+			 dev->options.write_cache != MPIO_CACHE_NONVOLATILE;
 	if (dev->retain.on && !was_on)
 		dev->retain.holes |= dev->flush.clean != dev->flush.written;
 	if (!dev->retain.on && dev->suspect.step == SUSPECT_CALM)
@@ -151,11 +151,10 @@ static bool is_ragged(const struct request *r)
 	       (r->blk->offset % size || r->blk->len % size);
 }
 
-/* A queue's part of what its device may keep; queues number their paths in
- * steps of their count. */
+/* A queue's part of what its device may keep. */
 static size_t part_of(const struct mpdev *dev, size_t bytes)
 {
-	return bytes / (unsigned)dev->id_step;
+	return bytes / (unsigned)dev->queues;
 }
 
 /* The less the pool has left, the less each may keep: however many there are,

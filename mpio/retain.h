@@ -31,7 +31,8 @@ struct retained {
 	uint64_t start, end; /* bytes, in whole blocks */
 	struct buf *buf;     /* of a write; NULL: zeroes, or nothing */
 	const uint8_t *data; /* in it, of the byte `start` */
-	bool zeroes; /* neither data nor zeroes: it only hides older ones */
+	bool zeroes; /* without `buf`: it left zeroes; else what it left is not
+		      * known, and it only hides older ones */
 	TAILQ_ENTRY(retained) link;
 };
 

@@ -57,7 +57,7 @@ struct suspect {
 	unsigned pieces;   /* written again */
 	unsigned failures; /* SYNCHRONIZE CACHE, since a flush succeeded */
 	struct piece next;
-	struct blk_req slots[SUSPECT_WINDOW];
+	struct blk_req slots[SUSPECT_WINDOW]; /* `arg` NULL: free */
 	struct loop_task task;
 	struct loop_timer *later; /* in STARVED */
 	struct witnesses witnesses;

@@ -168,11 +168,6 @@ static void lost_again(struct leg *leg)
 	recover(leg, RECOVER_UNREACHABLE, "its carrier is lost");
 }
 
-static void none(struct leg *leg)
-{
-	(void)leg;
-}
-
 #define S(name)  (1u << LEG_##name)
 #define E(name)  LEG_EV_##name
 #define TO(name) LEG_##name
@@ -235,7 +230,6 @@ void leg_event(struct leg *leg, enum leg_event event)
 		rows[i].action(leg);
 		return;
 	}
-	none(leg);
 	log_debug("leg %td: %s in %s", leg - s->legs, events[event],
 		states[leg->state]);
 }

@@ -91,7 +91,7 @@ struct task {
 	struct outq_item item;  /* the command PDU */
 
 	/* Error recovery level 1 and above */
-	uint64_t since;   /* loop_now() of the last that it did; 0: ? */
+	uint64_t since;   /* loop_now() of the last that it did; 0: not known */
 	uint32_t segment; /* MaxRecvDataSegmentLength of ours by which its
 			   * Data-In are cut */
 	uint32_t acked_sn, acked_at; /* Data-In acknowledged: DataSN, bytes */

@@ -5,8 +5,8 @@
  * the composition root. Everything is on the loop of the control thread.
  *
  * A request is {"command":"status", …}; a reply is the command's object, or
- * {"error":"…","code":N} with N the exit status of A1 (1 failed, 2 usage).
- * Replies come in the order of the requests of a client.
+ * {"error":"…","code":N} with N the exit status of umpio(8) (1 failed, 2
+ * usage). Replies come in the order of the requests of a client.
  */
 #ifndef UMPIO_CONTROL_H
 #define UMPIO_CONTROL_H

@@ -77,7 +77,7 @@ struct iscsi_config {
 	struct iscsi_timeouts timeouts;
 };
 
-/* Fills in the defaults of the contract. */
+/* Fills in the defaults; those of the offer are tbl/settings.h's. */
 void iscsi_config_init(struct iscsi_config *config);
 
 /* True for iqn., eui. and naa. names that may stand on the wire. */

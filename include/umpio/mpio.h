@@ -65,7 +65,11 @@ enum mpio_grouping {
 /* mpdev_options.ghost_guard */
 #define MPIO_FOREVER             UINT64_MAX
 
-enum mpio_cache { MPIO_CACHE_AUTO, MPIO_CACHE_VOLATILE, MPIO_CACHE_SAFE };
+enum mpio_cache {
+	MPIO_CACHE_AUTO,
+	MPIO_CACHE_VOLATILE,
+	MPIO_CACHE_NONVOLATILE
+};
 
 /* Times in ns; each is the key of the same name (tbl/settings.h). */
 struct mpdev_options {
@@ -94,8 +98,8 @@ struct mpath_options {
 struct mpdev_events {
 	/* First usable path, identity known: size and limits hold from now. */
 	void (*ready)(void *arg);
-	/* Something to tell: `path` is the path's id or -1; `event` a fixed
-	 * word of the contract (path-up, path-failed …), `reason` a line. */
+	/* Something to tell: `path` is the path's id or -1; `event` a word
+	 * of tbl/events.h (path-up, path-failed …), `reason` a line. */
 	void (*event)(
 		void *arg, int path, const char *event, const char *reason);
 	/* Every path has said that it can never work (fatal), or has been
@@ -112,9 +116,10 @@ struct mpdev *mpdev_new(struct loop *loop, const char *name,
 	const struct mpdev_options *options, const struct mpdev_events *events,
 	void *arg);
 
-/* Its paths' ids are `first`, `first + step` …, from 0 in steps of 1 otherwise:
- * for devices that are one to people. Before it has a path. */
-void mpdev_number_paths(struct mpdev *dev, int first, int step);
+/* Queue `number` of `queues` that are one device to people (router.h), by
+ * default 0 of 1: its paths' ids are number, number + queues …, and what it may
+ * retain is that part of the whole. Before it has a path. */
+void mpdev_be_queue(struct mpdev *dev, int number, int queues);
 
 /* Adds a path that is down; it is the device's from now on, and is started.
  * `options` NULL: priority 0, weight 1. Returns its id (never used

@@ -150,13 +150,13 @@ int secret_read(const char *file, char **secret, size_t *len, char *why,
 	size_t why_size);
 void secret_free(char *secret, size_t len);
 
-/* The initiator name by the contract's order: `configured` (NULL: none),
- * /etc/iscsi/initiatorname.iscsi, or one made and kept in the state directory.
- * Into `name` of 224 bytes. 0; or -errno and a line in `why`. */
+/* The initiator name, the first of these that there is: `configured` (NULL:
+ * none), /etc/iscsi/initiatorname.iscsi, or one made and kept in the state
+ * directory. Into `name` of 224 bytes. 0; or -errno and a line in `why`. */
 int initiator_name_find(
 	const char *configured, char *name, char *why, size_t why_size);
 
-/* An ISID of type 10b (RFC 7143 10.12.5) from what must stay the same when a
+/* An ISID of type 10b (RFC 7143 11.12.5) from what must stay the same when a
  * daemon restarts, and differ between daemons, devices and paths. 0; or
  * -ENOMEM.
  */

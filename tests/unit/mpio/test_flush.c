@@ -144,7 +144,7 @@ Test(flush, a_cache_without_the_command_as_the_operator_says)
 		bool page;
 		int err;
 	} rows[] = {
-		{MPIO_CACHE_SAFE, true, 0},
+		{MPIO_CACHE_NONVOLATILE, true, 0},
 		{MPIO_CACHE_VOLATILE, false, -EIO},
 		{MPIO_CACHE_VOLATILE, true, -EIO},
 	};
@@ -413,7 +413,7 @@ Test(flush, a_loss_is_told_to_every_client)
 		unsigned times;
 	} rows[] = {
 		{true, MPIO_CACHE_AUTO, 1},
-		{false, MPIO_CACHE_SAFE, 1},
+		{false, MPIO_CACHE_NONVOLATILE, 1},
 		{false, MPIO_CACHE_AUTO, 4},
 	};
 

@@ -441,7 +441,7 @@ Test(mpath, ids_as_they_are_numbered)
 	struct bench b;
 
 	bench_init(&b, 0, "round-robin", NULL);
-	mpdev_number_paths(b.dev, 1, 3);
+	mpdev_be_queue(b.dev, 1, 3);
 	for (int want = 1; want <= 7; want += 3) {
 		if (want == 4) {
 			cr_assert_eq(

@@ -47,7 +47,7 @@ Test(pressure, a_queue_flushes_at_its_part)
 	struct bench b;
 
 	bench_init(&b, 0, "failover", NULL);
-	mpdev_number_paths(b.dev, 0, 4);
+	mpdev_be_queue(b.dev, 0, 4);
 	bench_add(&b, b.lun);
 	bench_up(&b);
 	write_mib(&b, 3);

@@ -160,7 +160,7 @@ Test(suspect, a_nonvolatile_cache_is_trusted)
 
 	mpdev_options_init(&o);
 	o.policy = "failover";
-	o.write_cache = MPIO_CACHE_SAFE;
+	o.write_cache = MPIO_CACHE_NONVOLATILE;
 	bench_init_with(&b, 1, &o, NULL);
 	bench_up(&b);
 	bench_put(&b, 0, 0, 4096, 'a');
