@@ -68,6 +68,21 @@ Test(alua_watch, attention_is_read_once_for_the_lun)
 	bench_fini(&b);
 }
 
+/* The same unasked, as an Async Message brings it. */
+Test(alua_watch, attention_that_no_command_met)
+{
+	const uint8_t sense[18] = {0x70, 0, 0x06, [7] = 10, [12] = 0x2a, 0x06};
+	struct bench b;
+
+	init(&b, 1, ALUA_OPTIMIZED, ALUA_NON_OPTIMIZED);
+	t_lun_set_alua_quietly(b.lun, 1, ALUA_NON_OPTIMIZED);
+	t_lun_set_alua_quietly(b.lun, 2, ALUA_OPTIMIZED);
+	b.paths[0]->path.events->sense(&b.paths[0]->path, sense, sizeof sense);
+	bench_run(&b, 100 * MS);
+	expect(&b, "sas");
+	bench_fini(&b);
+}
+
 /* A standby port answers a write: it goes elsewhere, and nothing has failed. */
 Test(alua_watch, standby_is_left_at_once)
 {
