@@ -10,12 +10,6 @@
 
 #define REDO_MAX 16 /* each a loss or a doubt; what is not sure then fails */
 
-static bool changes(const struct blk_req *blk)
-{
-	return blk->op == BLK_WRITE || blk->op == BLK_TRIM ||
-	       blk->op == BLK_ZERO;
-}
-
 int request_check(const struct mpdev *dev, const struct blk_req *blk)
 {
 	uint64_t size = dev->info.size;
@@ -26,7 +20,7 @@ int request_check(const struct mpdev *dev, const struct blk_req *blk)
 		return 0;
 	if (blk->len == 0)
 		return 1;
-	if (changes(blk) && (dev->options.read_only || dev->info.read_only))
+	if (blk_changes(blk) && (dev->options.read_only || dev->info.read_only))
 		return -EPERM;
 	if (blk->offset > size || blk->len > size - blk->offset)
 		return blk->op == BLK_READ || blk->op == BLK_STATUS ? -EINVAL
@@ -81,7 +75,7 @@ static bool needs_sync(const struct request *r)
 {
 	const struct blk_req *blk = r->blk;
 
-	return changes(blk) && blk->flags & BLK_FUA &&
+	return blk_changes(blk) && blk->flags & BLK_FUA &&
 	       !(blk->op == BLK_WRITE && r->dev->facts.dpofua);
 }
 
@@ -105,7 +99,7 @@ static bool is_shut(const struct request *r)
 {
 	uint8_t gate = r->dev->gate;
 
-	return gate & GATE_ALL || (gate & GATE_CHANGES && changes(r->blk));
+	return gate & GATE_ALL || (gate & GATE_CHANGES && blk_changes(r->blk));
 }
 
 /* In order of arrival, whatever they waited for before. */
@@ -133,7 +127,7 @@ static bool must_redo(const struct request *r)
 
 	if (r->replay || r->err)
 		return false;
-	if (!changes(r->blk))
+	if (!blk_changes(r->blk))
 		return reset;
 	return (reset || dev->gate & GATE_SYNC) && needs_trust(r);
 }
@@ -179,7 +173,7 @@ static void note_change(struct request *r)
 
 static bool is_undecided(const struct request *r)
 {
-	return !r->replay && !r->err && !changes(r->blk) &&
+	return !r->replay && !r->err && !blk_changes(r->blk) &&
 	       suspect_doubts(&r->dev->suspect, r->session);
 }
 
@@ -211,7 +205,7 @@ static void finish(struct request *r)
 
 	if (goes_on(r))
 		return;
-	if (changes(blk))
+	if (blk_changes(blk))
 		note_change(r);
 	err = r->err;
 	let_go(r);
@@ -462,7 +456,7 @@ static void begin(struct request *r)
 	}
 	r->epoch = s->epoch;
 	r->session = 0;
-	if (changes(r->blk)) {
+	if (blk_changes(r->blk)) {
 		r->running = true;
 		s->running++;
 	}
@@ -491,7 +485,7 @@ static void request_start(struct request *r)
 		let_go(r);
 		return;
 	}
-	if (changes(r->blk) && r->range.state == RANGE_FREE) {
+	if (blk_changes(r->blk) && r->range.state == RANGE_FREE) {
 		r->range.start = r->lba << shift;
 		r->range.end = r->end << shift;
 		r->range.seq = r->order;

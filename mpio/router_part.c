@@ -9,16 +9,11 @@
 
 static void part_end(struct part *part);
 
-static bool changes(const struct blk_req *blk)
-{
-	return blk->op == BLK_WRITE || blk->op == BLK_TRIM ||
-	       blk->op == BLK_ZERO;
-}
-
 /* It tells its client of losses, which are the device's and not a queue's. */
 static bool tells(const struct blk_req *blk)
 {
-	return blk->op == BLK_FLUSH || (changes(blk) && blk->flags & BLK_FUA);
+	return blk->op == BLK_FLUSH ||
+	       (blk_changes(blk) && blk->flags & BLK_FUA);
 }
 
 static uint64_t stripe_end(uint64_t offset)
@@ -384,7 +379,7 @@ static int check(const struct router_port *p, const struct blk_req *blk)
 	if (blk->op == BLK_FLUSH ||
 		(blk->offset <= size && blk->len <= size - blk->offset))
 		return 0;
-	return changes(blk) ? -ENOSPC : -EINVAL;
+	return blk_changes(blk) ? -ENOSPC : -EINVAL;
 }
 
 void port_submit(struct blkdev *dev, struct blk_req *blk)

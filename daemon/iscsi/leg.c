@@ -106,6 +106,7 @@ void legs_stop(struct session *s, bool abort)
 		if (leg->timer)
 			loop_timer_stop(leg->timer);
 		dial_cancel(leg->dial);
+		stream_abort(leg->stream);
 		gate_leave(&leg->pass);
 		if (leg->conn && s->heard < leg->conn->heard)
 			s->heard = leg->conn->heard;
@@ -192,7 +193,7 @@ static void dialed(
 		leg_event(leg, LEG_EV_UNREACHABLE);
 		return;
 	}
-	leg->session->stream = stream;
+	leg->stream = stream;
 	leg_event(leg, LEG_EV_CONNECTED);
 }
 
@@ -215,7 +216,7 @@ void leg_dial(struct leg *leg)
 void leg_log_in(struct leg *leg)
 {
 	struct session *s = leg->session;
-	struct stream *stream = s->stream;
+	struct stream *stream = leg->stream;
 	struct login_setup setup = {
 		.config = s->config,
 		.no_sha256 = s->no_sha256,
@@ -226,7 +227,7 @@ void leg_log_in(struct leg *leg)
 		.chaps = &s->chaps,
 	};
 
-	s->stream = NULL;
+	leg->stream = NULL;
 	leg->login = task_get(&s->tasks, TASK_LOGIN);
 	if (!leg->login) {
 		stream_abort(stream);

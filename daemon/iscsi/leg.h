@@ -18,6 +18,7 @@ struct conn;
 struct dial;
 struct loop_timer;
 struct session;
+struct stream;
 struct task;
 
 #define LEGS_MAX 8
@@ -68,6 +69,7 @@ struct leg {
 	uint16_t cid;     /* of `conn`, or of the next one */
 	struct conn *conn;
 	struct dial *dial;
+	struct stream *stream; /* connected, not yet a connection's */
 	struct gate_pass pass; /* while it dials and logs in */
 	struct task *login;    /* its tag */
 	struct loop_timer *timer;

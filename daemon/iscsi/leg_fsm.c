@@ -215,8 +215,8 @@ void leg_event(struct leg *leg, enum leg_event event)
 	struct session *s = leg->session;
 
 	if (s->state != SESSION_UP && s->state != SESSION_DRAINING) {
-		stream_abort(s->stream);
-		s->stream = NULL;
+		stream_abort(leg->stream);
+		leg->stream = NULL;
 		return;
 	}
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

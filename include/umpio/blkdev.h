@@ -82,6 +82,13 @@ struct blk_req {
 	TAILQ_ENTRY(blk_req) link; /* the device's */
 };
 
+/* It alters what is stored. */
+static inline bool blk_changes(const struct blk_req *req)
+{
+	return req->op == BLK_WRITE || req->op == BLK_TRIM ||
+	       req->op == BLK_ZERO;
+}
+
 /* Where the data of a request are, or go to. A bare buffer gets its memory
  * then, so a device does not ask before there are some. NULL without memory. */
 static inline void *blk_data(struct blk_req *req)
