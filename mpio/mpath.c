@@ -444,9 +444,12 @@ static void path_has_sense(struct path *path, const uint8_t *sense, size_t len)
 	struct disposition d = disposition_of(CHECK_CONDITION, sense, len);
 	struct path_result r = {.status = CHECK_CONDITION};
 
+	io_heed(path->owner, d.flags, d.what);
+	if (!(d.flags & DISPOSITION_REREAD_ALUA))
+		return;
 	r.sense_len = (uint16_t)(len < sizeof r.sense ? len : sizeof r.sense);
 	memcpy(r.sense, sense, r.sense_len);
-	io_heed_aside(path->owner, &r, &d);
+	alua_watch_heed(path->owner, &r);
 }
 
 static void path_is_elsewhere(struct path *path, const char *portal)

@@ -136,11 +136,11 @@ void mpdev_recount(struct mpdev *dev);
 /* A path has changed: active list, state, what waits. */
 void mpdev_update(struct mpdev *dev);
 
-/* A path has had a verdict that does not pass: tells the owner when all have.
- */
 /* Ends the requests that came before the device was known. */
 void mpdev_fail_early(struct mpdev *dev, int err);
 
+/* A path has had a verdict that does not pass: tells the owner when all have.
+ */
 void mpdev_check_hopeless(struct mpdev *dev, const char *reason);
 
 /* A probe of `mp` has found a LUN: 0 and the path may carry commands, or

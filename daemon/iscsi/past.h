@@ -30,8 +30,8 @@ struct past {
 /* Commands were left in `group`. */
 void past_leave(struct past *past, struct portal_group group);
 
-/* A login into `group` was accepted, or a logout out of it confirmed: nothing
- * is left there. */
+/* A login into `group` was accepted, or a logout out of it confirmed before
+ * which all had ended: nothing is left there. */
 void past_settle(struct past *past, struct portal_group group);
 
 /* Nothing is left anywhere. */

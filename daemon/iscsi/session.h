@@ -239,6 +239,10 @@ void session_task_drop(struct session *s, struct task *t,
  * a begun PDU end. `c` is not looked at. */
 void session_part(struct session *s, const struct conn *c);
 
+/* Nothing that the target answers from now on proves that a command of this
+ * session is not executed any more: only the next login does. */
+void session_leave_behind(struct session *s);
+
 /* The target has ended all that `c` still carried; it sends nothing more. They
  * end with the connection. */
 void session_end_tasks_of(struct session *s, struct conn *c);
@@ -280,10 +284,6 @@ void tmf_next(struct session *s); /* tasks may have a connection again */
 
 /* retry.c, RFC 7143 7.2.1 */
 bool retry_is_due(const struct session *s, const struct task *t);
-
-/* Nothing that the target answers from now on proves that a command of this
- * session is not executed any more: only the next login does. */
-void session_leave_behind(struct session *s);
 void retry_command(struct task *t);
 void retry_tick(struct task *t, uint64_t now);
 

@@ -288,9 +288,13 @@ static void log_out(struct session *s)
 		session_escalate(s, "no connection is left to log out on");
 		return;
 	}
-	/* A session that is gone in order is not reinstated by the next login. */
+	/* A session that is gone in order is not reinstated by the next login.
+	 */
 	if (s->beyond_logout) {
-		session_escalate(s, "closed, to be reinstated");
+		if (!s->down.reason[0])
+			set_reason(s, PATH_RETRY, "closed, to be reinstated");
+		s->escalated = true;
+		session_post(s, SESSION_EV_FAILED);
 		return;
 	}
 	loop_timer_set(s->timer, s->config->timeouts.logout);

@@ -210,8 +210,9 @@ static inline void path_start(struct path *p)
 }
 
 /* Ends the path; down follows, once. Orderly: no new commands, those in flight
- * finish, logout. `now`: what is in flight ends as PATH_UNKNOWN and the
- * transport is aborted. Nothing when down. */
+ * finish, logout (but not after something that only a login can end). `now`:
+ * what is in flight ends as PATH_UNKNOWN and the transport is aborted. Nothing
+ * when down. */
 static inline void path_stop(struct path *p, bool now)
 {
 	p->ops->stop(p, now);

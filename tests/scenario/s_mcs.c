@@ -251,6 +251,7 @@ Test(mcs, s075_and_what_does_not_finish_is_ended_by_the_logout)
 	s_fence();
 	s_pass(1);
 	cr_assert_eq(W.fence_err, -EAGAIN);
+	cr_assert_eq(W.downs, 0);
 	W.fences = 0;
 	path_stop(W.path, false);
 	s_wait_down();
@@ -261,8 +262,6 @@ Test(mcs, s075_and_what_does_not_finish_is_ended_by_the_logout)
 	s_pass(1);
 	cr_assert_eq(W.fences, 1);
 	cr_assert_eq(W.fence_err, 0);
-	W.downs = 0;
-	cr_assert_eq(W.downs, 0);
 	s_end();
 }
 

@@ -39,8 +39,10 @@ enum disposition_action {
 #define DISPOSITION_WRITE_ERROR     0x080u
 #define DISPOSITION_RESERVATION     0x100u /* reservations changed */
 #define DISPOSITION_QUEUE_FULL      0x200u /* less depth on this path */
-#define DISPOSITION_START_UNIT      0x400u /* wants START STOP UNIT; it is only waited for */
-#define DISPOSITION_RECOVERED       0x800u /* succeeded with trouble; nobody acts on it */
+/* wants START STOP UNIT; it is only waited for */
+#define DISPOSITION_START_UNIT      0x400u
+/* succeeded with trouble; nobody acts on it */
+#define DISPOSITION_RECOVERED       0x800u
 /* refused before anything was tried: a flush so answered has lost nothing */
 #define DISPOSITION_NOT_DONE        0x1000u
 
