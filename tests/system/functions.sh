@@ -280,6 +280,10 @@ umpiod_crash() {
 	eventually 5 gone "$UMPIOD" || fail "umpiod survives SIGKILL"
 }
 
+# What it may say when a path is lost under writes, for quiet_log. With a flush
+# on the way, what is kept is written again.
+LOSS='path|degraded|cache-replayed|the answer to a flush is lost'
+
 # quiet_log [PATTERN]: no warning or error in its log but those that match
 quiet_log() {
 	local lines

@@ -89,5 +89,5 @@ else
 fi
 
 state_is up || fail "the device is not up"
-quiet_log 'path|degraded'
+quiet_log "$LOSS"
 umpiod_stop

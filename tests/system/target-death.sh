@@ -50,5 +50,5 @@ tgt_crash a
 eventually 3 state_is degraded || fail "not degraded"
 qemu-io -f raw -c "write -P 3 0 1M" -c "read -P 3 0 1M" "$NBD_URI" >/dev/null ||
 	fail "I/O over the path that is left"
-quiet_log 'path|degraded'
+quiet_log "$LOSS"
 umpiod_stop
