@@ -243,8 +243,8 @@ void session_part(struct session *s, const struct conn *c);
  * session is not executed any more: only the next login does. */
 void session_leave_behind(struct session *s);
 
-/* The target has ended all that `c` still carried; it sends nothing more. They
- * end with the connection. */
+/* The target has logged `c` out, and sends nothing more: what it still carried
+ * ends, as unknown, with the connection. */
 void session_end_tasks_of(struct session *s, struct conn *c);
 
 /* The command PDU of a task onto its connection, with its data as far as that
